@@ -1,0 +1,238 @@
+"""The types that cross module borders: host side (records, numpy, physical units) and device side (four pytrees).
+
+b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s text length · v values · m masks
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rsfm.pytree import pytree_dataclass, static
+
+Array = jax.Array | np.ndarray
+
+# What a band without a wavelength of its own measures. 0 = told by its wavelength. Saved in checkpoints: append, never renumber.
+BAND_CODES: dict[str, int] = {
+    "": 0,
+    "VV": 1,
+    "VH": 2,
+    "HH": 3,
+    "HV": 4,
+    "elevation": 5,
+    "slope": 6,
+    "temperature": 7,
+    "precipitation": 8,
+    "ndvi": 9,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Band:
+    """One band of an instrument, as its maker publishes it.
+
+    Attributes:
+        name: the band's name in product files, e.g. "B08".
+        center_um: centre wavelength in micrometres; for SAR the true carrier wavelength; 0 where the band has none.
+        width_um: full width at half maximum in micrometres; 0 where the band has none.
+        gsd_m: native ground sampling distance in metres.
+        unit: physical unit of a Record's values: "reflectance", "dB", "K", "m", "degree", "display" (0..1 picture values), "1".
+        code: a key of BAND_CODES; "" where the wavelength tells the band.
+    """
+
+    name: str
+    center_um: float = 0.0
+    width_um: float = 0.0
+    gsd_m: float
+    unit: str = "reflectance"
+    code: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sensor:
+    """One instrument's product, as data. A model asks for wavelengths and codes, never for a sensor's name.
+
+    Attributes:
+        name: short name, the key in SENSORS.
+        title: full name for people.
+        family: "optical", "hyperspectral", "sar", "elevation", "weather" or "mixed" (a pixel table of several): decides
+            which stream of a model reads it.
+        bands: bands in product order.
+        scale: physical = digital number * scale + offset, for the integer products as distributed.
+        offset: see scale.
+        source: where the band table was taken from.
+    """
+
+    name: str
+    title: str
+    family: str
+    bands: tuple[Band, ...]
+    scale: float = 1.0
+    offset: float = 0.0
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeoGrid:
+    """A map grid. `transform` is the affine (a, b, c, d, e, f) of GDAL/rasterio order; `crs` is WKT or "EPSG:n", None if unknown."""
+
+    crs: str | None
+    transform: tuple[float, float, float, float, float, float]
+    height: int
+    width: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamSpec:
+    """The fixed shape one stream of a model has, whatever the instrument that feeds it.
+
+    Attributes:
+        families: sensor families read by this stream.
+        size: window height and width in pixels (1 = a pixel time series).
+        times: acquisitions; a Record with more is padded to the next power of two above.
+        bands: bands, padded; a Record with more is an error.
+        patch: token edge in pixels.
+    """
+
+    families: tuple[str, ...]
+    size: int
+    times: int = 1
+    bands: int
+    patch: int
+
+
+@pytree_dataclass
+class Observation:
+    """One stream: one sensor over one footprint, t acquisitions. Physical units in a Record, normalized in a Sample."""
+
+    values: Float[Array, "*b t h w c"]
+    valid: Bool[Array, "*b t h w"]  # False: nodata, cloud, padding, missing date
+    band_valid: Bool[Array, "*b c"]  # False: padded or dropped band
+    wavelength_um: Float[Array, "*b c"]  # centre; 0 where the band has none
+    bandwidth_um: Float[Array, "*b c"]
+    band_code: Int[Array, "*b c"]  # BAND_CODES
+    time_days: Float[Array, "*b t"]  # days since 2000-01-01 UTC
+    gsd_m: Float[Array, "*b"]
+
+
+@pytree_dataclass
+class Sample:
+    """What the model reads: normalized, of fixed shape, tokenized. A batch is a Sample with a leading axis.
+
+    `targets` holds, where the sample's task has them:
+        "value" (v) standardized, "value_position" (v) index into text_ids of the <value> tokens, -1 = none;
+        "mask" (h w) slot 1..m of each pixel, 0 = none of the asked, -1 = unlabelled, "mask_position" (m) like above.
+    """
+
+    observations: dict[str, Observation]
+    location_deg: Float[Array, "*b 2"]  # longitude, latitude; NaN where unknown
+    text_ids: Int[Array, "*b s"]
+    text_valid: Bool[Array, "*b s"]  # False: padding
+    loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
+    targets: dict[str, Array]
+
+
+@pytree_dataclass
+class Tokens:
+    """Embeddings with what is needed to attend to them."""
+
+    embeddings: Float[Array, "*b n d"]
+    mask: Bool[Array, "*b n"]
+    position: Float[Array, "*b n 3"]  # day, metre south, metre east
+    grid: tuple[int, int, int] | None = static(default=None)  # (t, rows, columns) with n = t * rows * columns, or None
+
+
+@pytree_dataclass
+class Predictions:
+    """What one forward pass gives.
+
+    `outputs`: "value_mean", "value_scale" (*b v, standardized), "mask_logits" (*b m h w), ... ; `aux`: scalars such as router balance.
+    """
+
+    text_logits: Float[Array, "*b s vocab"]
+    outputs: dict[str, Array]
+    aux: dict[str, Array]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A question and the answers that count as right. Answers may hold `<value>` and `<mask>`."""
+
+    question: str
+    answers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Value:
+    """A measured or predicted number with its unit; low and high bound the interval of a prediction (None in a label)."""
+
+    name: str
+    value: float
+    unit: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Boxes:
+    """n oriented or upright boxes as four corners in pixels (x right, y down from the top-left corner of the picture)."""
+
+    corners: Float[np.ndarray, "n 4 2"]
+    labels: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mask:
+    """Class of each pixel: index into legend, -1 where unlabelled."""
+
+    class_index: Int[np.ndarray, "h w"]
+    legend: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are."""
+
+    id: str
+    observations: dict[str, Observation]
+    location_deg: tuple[float, float] | None = None  # longitude, latitude
+    grid: GeoGrid | None = None
+    scene: str | None = None  # one class for the whole picture
+    tags: tuple[str, ...] = ()  # several classes for the whole picture
+    captions: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    values: tuple[Value, ...] = ()
+    boxes: Boxes | None = None
+    mask: Mask | None = None
+    images: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a user gets back, in physical units and on the grid of the input."""
+
+    question: str
+    text: str
+    values: tuple[Value, ...] = ()
+    boxes: Boxes | None = None
+    mask: Mask | None = None
+    probability: Float[np.ndarray, "m h w"] | None = None  # of each legend entry
+    grid: GeoGrid | None = None
+    notes: tuple[str, ...] = ()  # what the reader should know: no CRS, padded window, clipped interval
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON a program reads: text, values with interval and unit, class shares of the mask, notes."""
+        out: dict[str, Any] = {"question": self.question, "text": self.text}
+        if self.values:
+            out["values"] = [dataclasses.asdict(value) for value in self.values]
+        if self.mask is not None:
+            labelled = self.mask.class_index >= 0
+            total = max(int(labelled.sum()), 1)
+            out["mask"] = {
+                name: round(float((self.mask.class_index == i).sum()) / total, 4) for i, name in enumerate(self.mask.legend)
+            }
+        if self.notes:
+            out["notes"] = list(self.notes)
+        return out
