@@ -1,0 +1,35 @@
+"""How a Record becomes a question, a target and a score: one file a task, all in TASKS."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rsfm.errors import UserError, lookup
+from rsfm.tasks.captioning import Captioning
+from rsfm.tasks.counting import Counting
+from rsfm.tasks.dialogue import Dialogue, Task, merge
+from rsfm.tasks.multilabel import Multilabel
+from rsfm.tasks.regression import Regression
+from rsfm.tasks.scene import Scene
+from rsfm.tasks.segmentation import Segmentation
+from rsfm.tasks.vqa import Vqa
+from rsfm.types import Record
+
+__all__ = ["TASKS", "Dialogue", "Task", "converse", "merge"]
+
+TASKS: dict[str, Task] = {
+    task.name: task for task in (Scene(), Multilabel(), Captioning(), Vqa(), Segmentation(), Regression(), Counting())
+}
+
+
+def converse(names: Sequence[str], record: Record, rng: np.random.Generator) -> Dialogue | None:
+    """One conversation about a record: a turn of each named task that its labels allow, None if there is none.
+
+    Example:
+        >>> converse(("scene", "captioning"), record, np.random.default_rng(0)).turns
+    """
+    if len(set(names)) != len(names):
+        raise UserError(f"Tasks {', '.join(names)}: expected each task once. Remove the repeated one.")
+    dialogues = [lookup(TASKS, "task", name).dialogue(record, rng) for name in names]
+    known = [dialogue for dialogue in dialogues if dialogue is not None]
+    return merge(known, rng) if known else None

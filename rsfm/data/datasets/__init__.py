@@ -1,0 +1,30 @@
+"""The datasets by name. A new one is a file beside this and a line in DATASETS."""
+
+from rsfm.data.datasets.aid_rsicd import AidRsicd
+from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
+from rsfm.data.datasets.bigearthnet import BigEarthNet
+from rsfm.data.datasets.cawa import Cawa
+from rsfm.data.datasets.deepforest import DeepForest
+from rsfm.data.datasets.dota import Dota
+from rsfm.data.datasets.eolearn import EoLearn
+from rsfm.data.datasets.fuel_moisture import FuelMoisture
+from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
+from rsfm.data.datasets.indian_pines import IndianPines
+from rsfm.data.datasets.levir_cd import LevirCd
+from rsfm.data.datasets.terramesh import TerraMesh
+
+DATASETS: dict[str, type] = {
+    "aid_rsicd": AidRsicd,
+    "terramesh": TerraMesh,
+    "bigearthnet": BigEarthNet,
+    "indian_pines": IndianPines,
+    "eolearn": EoLearn,
+    "fuel_moisture": FuelMoisture,
+    "cawa": Cawa,
+    "levir_cd": LevirCd,
+    "dota": Dota,
+    "deepforest": DeepForest,
+    "geotiff_folder": GeoTiffFolder,
+}
+
+__all__ = ["DATASETS", "Dataset", "DatasetInfo", "EmptySplit"]

@@ -1,0 +1,74 @@
+"""Can one set of weights of a few million parameters name and describe pictures, map land cover and crops, and read numbers?
+
+Command:   rsfm train experiments/configs/nano.py --out runs/nano
+           python experiments/release.py runs/nano rsfm/checkpoints/nano        (picks nothing: the last step is released)
+Data:      train splits only: aid_rsicd, fuel_moisture, indian_pines (disjoint30, seed 0), terramesh (two tiles of three), eolearn,
+           deepforest, bigearthnet, cawa. Validation splits tune, test splits are reported once.
+Weights:   the pyramid of the optical stream is EfficientNet-lite0 (ImageNet), frozen; all else starts from the seed.
+Expected:  scene accuracy from generated text on aid_rsicd val .80; the frozen network with a logistic probe reaches .858.
+Result:    see LOG.md and experiments/results/nano.jsonl.
+
+On a larger machine raise the steps and thaw the pyramid:
+    rsfm train experiments/configs/nano.py --out runs/nano_gpu --train.steps 20000 \
+        --model.streams.optical.options.pyramid_frozen False --train.freeze "[]"
+"""
+
+import json
+
+from rsfm.config import from_json
+from rsfm.data.normalize import BandStatistics
+from rsfm.data.pipeline import Source
+from rsfm.data.root import REPOSITORY
+from rsfm.data.transforms import AugmentConfig
+from rsfm.models.sizes import SIZES
+from rsfm.processor import ProcessorConfig
+from rsfm.quantities import Quantity
+from rsfm.training.config import OptimizerConfig, TrainConfig
+from rsfm.training.experiment import ExperimentConfig
+
+FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
+LAND_COVER = (
+    "water", "trees", "flooded vegetation", "crops", "built area", "bare ground", "snow and ice", "clouds", "rangeland",
+)
+CROPS = (
+    "alfalfa", "corn no-till", "corn min-till", "corn", "grass pasture", "grass trees", "grass pasture mowed", "hay windrowed",
+    "oats", "soybean no-till", "soybean min-till", "soybean clean", "wheat", "woods", "buildings grass trees drives",
+    "stone steel towers",
+)
+STILL = AugmentConfig(flip=False, rotate=False)
+
+CONFIG = ExperimentConfig(
+    name="nano",
+    model=SIZES["nano"],
+    processor=ProcessorConfig(
+        streams={},
+        statistics=from_json(dict[str, BandStatistics], FITTED["sensors"]),
+        quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
+        legends={"land cover": LAND_COVER, "crops": CROPS},
+        text_lengths=(64, 160),
+    ),
+    train=TrainConfig(
+        steps=2400,
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100, final_fraction=0.02, weight_decay=0.05),
+        freeze=("tokenizers.optical.pyramid",),
+        save_every=200,
+        average_decay=0.995,
+    ),
+    data=(
+        Source(dataset="aid_rsicd", tasks=("scene", "captioning"), weight=0.50, batch_size=32),
+        Source(dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, augment=STILL),
+        Source(
+            dataset="indian_pines", tasks=("segmentation",), weight=0.12, batch_size=8,
+            augment=AugmentConfig(crop=32, band_drop=0.1),
+        ),
+        Source(
+            dataset="terramesh", tasks=("segmentation", "vqa"), weight=0.10, batch_size=4,
+            augment=AugmentConfig(crop=160, band_drop=0.1, brightness=0.2),
+        ),
+        Source(dataset="eolearn", tasks=("segmentation",), weight=0.03, batch_size=4, augment=AugmentConfig(band_drop=0.1)),
+        Source(dataset="deepforest", tasks=("counting",), weight=0.05, batch_size=16, augment=AugmentConfig(brightness=0.2)),
+        Source(dataset="bigearthnet", tasks=("multilabel", "vqa"), weight=0.02, batch_size=8, augment=AugmentConfig(band_drop=0.1)),
+        Source(dataset="cawa", tasks=("scene",), weight=0.04, batch_size=64, augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2)),
+    ),
+    init_parts={"tokenizers.optical.pyramid": "tokenizers/efficientnet_lite0/model.safetensors"},
+)

@@ -1,0 +1,82 @@
+"""The same step under jax.pmap, to compare with train.py:  python experiments/train_pmap.py debug --out runs/debug_pmap [...]
+
+Every device holds the whole state and a share of the batch; gradients are summed over devices with psum. One process only, no mesh:
+train.mesh is not read. Both ways agree to 1e-5 over 20 steps (tests/training/test_pmap.py).
+"""
+
+import sys
+
+import jax
+
+from rsfm.errors import UserError
+from rsfm.training.command import main
+from rsfm.training.config import TrainConfig
+from rsfm.training.optimizer import make_optimizer, make_schedule
+from rsfm.training.state import Build, TrainState, create_state
+from rsfm.training.step import Metrics, make_eval_step, make_train_step
+from rsfm.types import Sample
+
+AXIS = "devices"
+
+
+class PmapEngine:
+    """`jax.pmap` over the devices of one process. Arrays of the state and the batch have a leading axis of devices."""
+
+    def __init__(self, config: TrainConfig, build: Build) -> None:
+        if jax.process_count() > 1:
+            raise UserError("train_pmap.py runs in one process. Use train.py on several hosts.")
+        self.devices, self.compiled = jax.local_device_count(), 0
+        optimizer = make_optimizer(config.optimizer, build)
+        schedule = make_schedule(config.optimizer, config.steps)
+        step = make_train_step(config, optimizer, schedule, device_axis=AXIS)
+        evaluate = make_eval_step(config)
+        self._new = lambda: create_state(build, optimizer, freeze=config.freeze, average=config.average_decay > 0)
+
+        def counted(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
+            self.compiled += 1  # runs when JAX traces, once a structure of batch
+            return step(state, sample)
+
+        self._step = jax.pmap(counted, axis_name=AXIS, donate_argnums=0)
+        self._evaluate = jax.pmap(lambda *args: jax.lax.psum(evaluate(*args), AXIS), axis_name=AXIS)
+
+    @property
+    def host(self) -> tuple[int, int]:
+        """This process reads whole batches."""
+        return 0, 1
+
+    def create(self) -> TrainState:
+        """A new state on one device."""
+        return jax.jit(self._new)()
+
+    def abstract(self) -> TrainState:
+        """Shapes of the state, for restoring into it."""
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=here), jax.eval_shape(self._new))
+
+    def adopt(self, state: TrainState) -> TrainState:
+        """A copy of the state on every device."""
+        copy = jax.pmap(lambda whole, _: whole, in_axes=(None, 0), axis_size=self.devices)
+        return copy(state, jax.numpy.arange(self.devices))
+
+    def release(self, state: TrainState) -> TrainState:
+        """The first device's copy."""
+        return jax.tree.map(lambda leaf: leaf[0], state)
+
+    def step(self, state: TrainState, batch: Sample) -> tuple[TrainState, Metrics]:
+        """One step on a whole batch (numpy)."""
+        state, metrics = self._step(state, self._share(batch))
+        return state, jax.tree.map(lambda leaf: leaf[0], metrics)
+
+    def evaluate(self, state: TrainState, batch: Sample) -> tuple[Metrics, Metrics]:
+        """Sums of losses and what they are sums over, without learning."""
+        return jax.tree.map(lambda leaf: leaf[0], self._evaluate(state, self._share(batch)))
+
+    def _share(self, batch: Sample) -> Sample:
+        rows = batch.text_ids.shape[0]
+        if rows % self.devices:
+            raise UserError(f"batch size {rows}: not a multiple of the {self.devices} devices.")
+        return jax.tree.map(lambda leaf: leaf.reshape(self.devices, -1, *leaf.shape[1:]), batch)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], __doc__, PmapEngine))

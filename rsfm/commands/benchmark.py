@@ -1,0 +1,121 @@
+"""`rsfm benchmark`: the model's speed as a share of what this machine does in the same run."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import tyro
+
+from rsfm.commands.outputs import columns, print_json
+
+
+def benchmark(
+    model: tyro.conf.Positional[str] = "nano",
+    *,
+    batch_size: int = 8,
+    tokens: int = 32,
+    repeats: int = 5,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Measures forward pass, gradient and decoding beside a matrix product and a copy in memory, all in one run.
+
+    Times of different machines do not compare; the shares do. A share is the operations or bytes the model needs, counted,
+    over those the machine managed in the plain product or copy.
+
+    Example:
+        rsfm benchmark
+        rsfm benchmark small --batch-size 32 --json
+
+    Args:
+        model: a size, with random weights.
+        batch_size: pictures at once in the forward pass and the gradient.
+        tokens: tokens to decode, one answer at a time.
+        repeats: the median of so many is told.
+        as_json: print JSON only.
+    """
+    import jax
+
+    from rsfm.errors import lookup
+    from rsfm.models.sizes import SIZES
+
+    config = lookup(SIZES, "size", model)
+    machine = measure_machine(repeats)
+    found = {**machine, **measure_model(config, machine, batch_size, tokens, repeats)}
+    about = {"size": model, "device": jax.devices()[0].device_kind, "batch_size": batch_size, "dtype": config.compute_dtype}
+    if as_json:
+        print_json({**about, **found})
+        return
+    print(columns([(key, str(value)) for key, value in about.items()]))
+    print(columns([(name, f"{value:.4g}") for name, value in found.items()]))
+
+
+def measure_machine(repeats: int) -> dict[str, float]:
+    """What a plain matrix product and a plain copy reach on this device."""
+    import jax
+    import jax.numpy as jnp
+
+    on_cpu = jax.default_backend() == "cpu"
+    edge, length = (1536, 2**25) if on_cpu else (8192, 2**28)
+    kind = jnp.float32 if on_cpu else jnp.bfloat16
+    square, line = jnp.ones((edge, edge), kind), jnp.ones((length,), jnp.float32)
+    product, copy = jax.jit(lambda x: x @ x), jax.jit(lambda x: x + 1)
+    return {
+        "matmul_gflop_per_s": 2 * edge**3 / median_seconds(lambda: product(square), repeats) / 1e9,
+        "copy_gb_per_s": 2 * line.nbytes / median_seconds(lambda: copy(line), repeats) / 1e9,
+    }
+
+
+def measure_model(
+    config: Any, machine: dict[str, float], batch_size: int, tokens: int, repeats: int
+) -> dict[str, float]:
+    """Rates of the model, and each as a share of the machine's."""
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    from rsfm.commands.info import abstract_sample
+    from rsfm.flops import count_flops, parameter_bytes
+    from rsfm.models.foundation import FoundationModel
+    from rsfm.models.generate import generate
+
+    graphdef, state = nnx.split(FoundationModel(config, rngs=nnx.Rngs(0)))
+    shapes, _ = abstract_sample(config)
+    one = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
+    many = jax.tree.map(lambda leaf: jnp.repeat(leaf, batch_size, axis=0), one)
+
+    def forward(state: Any, sample: Any) -> Any:
+        return nnx.merge(graphdef, state)(sample).text_logits
+
+    def loss(state: Any, sample: Any) -> Any:
+        return jnp.mean(jax.nn.logsumexp(forward(state, sample), axis=-1))
+
+    found = {}
+    for name, function in {"forward": forward, "gradient": jax.grad(loss)}.items():
+        jitted, flops = jax.jit(function), count_flops(function, state, many)
+        seconds = median_seconds(lambda jitted=jitted: jitted(state, many), repeats)
+        found[f"{name}_pictures_per_s"] = batch_size / seconds
+        found[f"{name}_gflop_per_s"] = flops / seconds / 1e9
+        found[f"{name}_share_of_matmul"] = flops / seconds / 1e9 / machine["matmul_gflop_per_s"]
+    whole = nnx.merge(graphdef, state)
+    seconds = [
+        median_seconds(lambda n=n: generate(whole, one, max_new_tokens=n), repeats) for n in (1, tokens + 1)
+    ]
+    per_token = max(seconds[1] - seconds[0], 1e-9) / tokens
+    bound = machine["copy_gb_per_s"] * 1e9 / parameter_bytes(whole.decoder)  # every weight is read once a token
+    found["decode_tokens_per_s"] = 1 / per_token
+    found["decode_share_of_bandwidth"] = 1 / per_token / bound
+    return found
+
+
+def median_seconds(run: Callable[[], Any], repeats: int) -> float:
+    """Median wall time of a call on the device, after one call that compiles."""
+    import jax
+
+    jax.block_until_ready(run())
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(run())
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

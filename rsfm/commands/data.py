@@ -1,0 +1,189 @@
+"""`rsfm data`: what the data sets are, one sample to look at, and copies prepared for training."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from rsfm.commands.outputs import columns, output_folder, print_json
+from rsfm.errors import UserError, lookup
+from rsfm.types import Record
+
+
+def list_datasets(
+    names: tyro.conf.Positional[tuple[str, ...]] = (),
+    *,
+    data: Path | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Lists the data sets; named ones with licence, official place, layout and splits.
+
+    Example:
+        rsfm data list
+        rsfm data list terramesh
+
+    Args:
+        names: data sets to tell all about; none lists every one in a line.
+        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        as_json: print JSON only.
+    """
+    from rsfm.data.datasets import DATASETS
+
+    infos = [lookup(DATASETS, "dataset", name).info for name in names or DATASETS]
+    here = {info.name: _is_here(info, data) for info in infos}
+    if as_json:
+        print_json([{**dataclasses.asdict(info), "here": here[info.name]} for info in infos])
+    elif not names:
+        rows = [("name", "here", "splits", "tasks", "licence")]
+        rows += [
+            (info.name, "yes" if here[info.name] else "no", " ".join(info.splits), " ".join(info.tasks), info.licence)
+            for info in infos
+        ]
+        print(columns(rows))
+        print("\nMore about one: rsfm data list NAME. A sample of it: rsfm data show NAME.")
+    else:
+        print("\n\n".join(_told(info, here[info.name]) for info in infos))
+
+
+def show(
+    dataset: tyro.conf.Positional[str],
+    *,
+    split: str = "train",
+    index: int = 0,
+    data: Path | None = None,
+    out: Path | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Prints one sample with its labels and what each task makes of it; --out draws it, mask and boxes included.
+
+    Example:
+        rsfm data show aid_rsicd --split val --index 3 --out sample
+
+    Args:
+        dataset: name of the data set.
+        split: of it.
+        index: number of the sample, from 0.
+        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        out: folder for sample.png.
+        as_json: print JSON only.
+    """
+    records = open_dataset(dataset, data, split)
+    if not 0 <= index < len(records):
+        raise UserError(f"--index {index}: {dataset} {split} holds {len(records)} samples, numbered from 0.")
+    record = records[index]
+    told = describe(record)
+    if out is not None:
+        try:
+            from rsfm.data.show import show as draw_record
+        except ImportError as error:
+            raise UserError("Drawing a sample needs matplotlib: pip install 'rsfm[notebooks]'. Leave out --out.") from error
+        with output_folder(out) as folder:
+            draw_record(record, folder / "sample.png")
+    if as_json:
+        print_json(told)
+        return
+    for key, value in told.items():
+        lines = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else value
+        if isinstance(lines, list):
+            print(f"{key}:", *(f"  {line}" for line in lines), sep="\n")
+        else:
+            print(f"{key}: {lines}")
+
+
+def prepare(
+    dataset: tyro.conf.Positional[str],
+    *,
+    out: Path,
+    split: tuple[str, ...] = (),
+    data: Path | None = None,
+) -> None:
+    """Copies a data set into ArrayRecord files: decoded once, then read in any order at speed.
+
+    Example:
+        rsfm data prepare aid_rsicd --out prepared
+
+    Args:
+        dataset: name of the data set.
+        out: folder to write below; the folder of the data set is printed.
+        split: splits to copy; none copies all.
+        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+    """
+    from rsfm.data import prepare as preparing
+    from rsfm.data.root import data_root
+
+    print(preparing.prepare(dataset, data or data_root(), out, split or None))
+
+
+def open_dataset(name: str, data: Path | None, split: str) -> Any:
+    """The split of a data set by name, or of a folder that `rsfm data prepare` wrote."""
+    from rsfm.data.datasets import DATASETS
+    from rsfm.data.prepare import PreparedDataset, is_prepared
+    from rsfm.data.root import data_root
+
+    if name not in DATASETS and is_prepared(Path(name)):
+        return PreparedDataset(Path(name), split)
+    return lookup(DATASETS, "dataset", name)(data or data_root(), split)
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """What a record holds, in words and JSON values."""
+    from rsfm.tasks import TASKS
+
+    told: dict[str, Any] = {"id": record.id, "observations": {}}
+    for name, observation in record.observations.items():
+        t, h, w, c = observation.values.shape
+        seen = observation.values[observation.valid]
+        spread = f"{np.nanmin(seen):.4g} to {np.nanmax(seen):.4g}" if seen.size else "no valid pixel"
+        size = f"{t} dates, {h} x {w} pixels of {float(observation.gsd_m):g} m, {c} bands"
+        told["observations"][name] = f"{size}, values {spread}, {observation.valid.mean():.0%} valid"
+    for key in ("location_deg", "scene"):
+        if getattr(record, key) is not None:
+            told[key] = getattr(record, key)
+    for key in ("tags", "captions"):
+        if getattr(record, key):
+            told[key] = list(getattr(record, key))
+    if record.values:
+        told["values"] = {value.name: f"{value.value:g} {value.unit}" for value in record.values}
+    if record.boxes is not None:
+        told["boxes"] = {name: record.boxes.labels.count(name) for name in dict.fromkeys(record.boxes.labels)}
+    if record.mask is not None:
+        index = record.mask.class_index
+        counts = {name: int((index == i).sum()) for i, name in enumerate(record.mask.legend)}
+        told["mask pixels"] = {**counts, "unlabelled": int((index < 0).sum())}
+    rng = np.random.default_rng(0)
+    dialogues = {name: task.dialogue(record, rng) for name, task in TASKS.items()}
+    told["asked and answered"] = [
+        f"{name}: {question} -> {answer}"
+        for name, dialogue in dialogues.items()
+        if dialogue is not None
+        for question, answer in dialogue.turns
+    ]
+    return told
+
+
+def _is_here(info: Any, data: Path | None) -> bool:
+    from rsfm.data.datasets.base import find_folder
+    from rsfm.data.root import data_root
+
+    try:
+        find_folder(data or data_root(), info)
+        return True
+    except UserError:
+        return False
+
+
+def _told(info: Any, here: bool) -> str:
+    rows = [
+        (info.name, info.title),
+        ("  here", "yes" if here else "no"),
+        ("  official place", info.url),
+        ("  licence", info.licence),
+        ("  cite", info.citation),
+        ("  layout", info.layout),
+        ("  sensors", ", ".join(info.sensors)),
+        ("  tasks", ", ".join(info.tasks)),
+        *((f"  split {name}", text) for name, text in info.splits.items()),
+    ]
+    return columns(rows)

@@ -1,0 +1,78 @@
+"""`rsfm evaluate`: the score of a checkpoint on a data set's split, with its interval."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from rsfm.commands.outputs import columns, print_json
+from rsfm.errors import lookup
+
+
+def evaluate(
+    checkpoint: tyro.conf.Positional[str],
+    *,
+    dataset: str,
+    split: str = "test",
+    data: Path | None = None,
+    task: tuple[str, ...] = (),
+    batch_size: int = 32,
+    limit: int | None = None,
+    out: Path | None = None,
+    answers: int = 0,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Scores a checkpoint from its own answers: generated text, predicted numbers, maps made window by window.
+
+    Example:
+        rsfm evaluate nano --dataset aid_rsicd --split val
+        rsfm evaluate nano --dataset fuel_moisture --json --out experiments/results/nano.jsonl
+
+    Args:
+        checkpoint: name of a shipped checkpoint, or its folder.
+        dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
+        split: of the data set.
+        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        task: tasks to score; none scores the data set's first.
+        batch_size: records or windows answered at once.
+        limit: score the first so many records only; such rows are not written to --out.
+        out: results file to append rows to.
+        answers: print so many answers beside their questions.
+        as_json: print JSON only.
+    """
+    from rsfm.commands.data import open_dataset
+    from rsfm.tasks import TASKS
+
+    records = open_dataset(dataset, data, split)
+    name = records.info.name
+    tasks = task or records.info.tasks[:1]
+    for each in tasks:
+        lookup(TASKS, "task", each)
+    from rsfm import pretrained
+    from rsfm.evaluation import evaluate as score_of
+    from rsfm.evaluation import result_row
+    from rsfm.results import append_rows
+
+    loaded = pretrained.load(checkpoint)
+    rows: list[dict[str, Any]] = []
+    lines: list[tuple[str, ...]] = [("task", "metric", "value", "95 % interval", "n")]
+    shown: list[str] = []
+    command = shlex.join(["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split])
+    for each in tasks:
+        options = {"batch_size": batch_size, "limit": limit, "progress": True}
+        scores, given = score_of(loaded.model, loaded.processor, records, each, **options)
+        told = command if each == records.info.tasks[0] else f"{command} --task {each}"
+        rows += [
+            result_row(score, checkpoint=Path(checkpoint).name, dataset=name, split=split, command=told) for score in scores
+        ]
+        lines += [
+            (each, s["metric"], f"{s['value']:.4f}", f"{s['low']:.4f} to {s['high']:.4f}", f"{s['n']:,}") for s in scores
+        ]
+        shown += [f"{records[i].id}: {answer.question} -> {answer.text}" for i, answer in enumerate(given[:answers])]
+    if out is not None and limit is None:
+        append_rows(out, rows)
+    if as_json:
+        print_json({"rows": rows, "answers": shown} if shown else {"rows": rows})
+    else:
+        print(columns(lines), *shown, sep="\n")

@@ -1,0 +1,94 @@
+"""`rsfm finetune`: a checkpoint trained further on one data set."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+
+def finetune(
+    checkpoint: tyro.conf.Positional[str],
+    *,
+    dataset: str,
+    out: Path,
+    split: str = "train",
+    task: tuple[str, ...] = (),
+    steps: int = 500,
+    batch_size: int = 16,
+    learning_rate: float = 1e-4,
+    freeze: tuple[str, ...] = (),
+    resume: bool = False,
+    overrides: tuple[str, ...] = (),
+) -> int:
+    """Trains a checkpoint further on a data set; the result is the checkpoint OUT/model.
+
+    Any field of the training config can be set by its dotted name, as in `rsfm train`.
+
+    Example:
+        rsfm finetune nano --dataset fuel_moisture --out runs/moisture
+        rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
+        rsfm evaluate runs/moisture/model --dataset fuel_moisture
+
+    Args:
+        checkpoint: name of a shipped checkpoint, or its folder.
+        dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
+        out: run folder.
+        split: to train on.
+        task: tasks to train; none trains all that the data set's labels serve.
+        steps: optimizer steps.
+        batch_size: samples a step.
+        learning_rate: highest of the schedule.
+        freeze: patterns of parameter names that are left as they are.
+        resume: go on from the last state in the run folder.
+        overrides: fields of the config by dotted name.
+    """
+    from rsfm.commands.data import open_dataset
+    from rsfm.commands.train import export
+
+    open_dataset(dataset, None, split)  # before the weights: the likeliest mistakes
+    from rsfm.pretrained import find, load
+    from rsfm.training import loop
+    from rsfm.training.overrides import apply_overrides
+
+    loaded, folder = load(checkpoint), find(checkpoint).absolute()
+    options = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "freeze": freeze, "tasks": task}
+    config = apply_overrides(experiment(loaded, folder, dataset, split, **options), overrides)
+    trained = loop.train(config, out, resume=resume)
+    if trained.exit_code == 0:
+        words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
+        export(trained, out, config.name, shlex.join([*words, *overrides]))
+    return trained.exit_code
+
+
+def experiment(
+    loaded: Any,
+    folder: Path,
+    dataset: str,
+    split: str,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    freeze: tuple[str, ...],
+    tasks: tuple[str, ...],
+) -> Any:
+    """The checkpoint's own shapes and processor with one data set to train on."""
+    from rsfm.data.datasets import DATASETS
+    from rsfm.data.pipeline import Source
+    from rsfm.data.prepare import PreparedDataset
+    from rsfm.training.config import OptimizerConfig, TrainConfig
+    from rsfm.training.experiment import ExperimentConfig
+
+    info = DATASETS[dataset].info if dataset in DATASETS else PreparedDataset(Path(dataset), split).info
+    optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
+    return ExperimentConfig(
+        name=f"{loaded.name}-{info.name}",
+        model=loaded.config,
+        processor=dataclasses.replace(loaded.processor.config),
+        train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, save_every=max(1, steps // 5)),
+        data=(Source(dataset=dataset, split=split, tasks=tasks or info.tasks, batch_size=batch_size),),
+        tokenizer=str(folder / "tokenizer"),
+        init_from=str(folder),
+    )

@@ -1,0 +1,123 @@
+"""`rsfm info`: how large the models are and what a forward pass costs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from rsfm.commands.outputs import columns, print_json
+from rsfm.errors import unknown
+
+
+def info(
+    model: tyro.conf.Positional[str | None] = None,
+    *,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Counts parameters and FLOPs, of every size or, module by module, of one size or checkpoint. Nothing is run.
+
+    Example:
+        rsfm info
+        rsfm info base
+        rsfm info runs/debug/model
+
+    Args:
+        model: a size, or a checkpoint's name or folder; left out, all sizes.
+        as_json: print JSON only.
+    """
+    from rsfm.models.sizes import SIZES
+
+    if model is None:
+        told = [{"size": name, **cost(config)} for name, config in SIZES.items()]
+        if as_json:
+            print_json(told)
+            return
+        rows = [("size", "parameters", "GFLOP a forward pass", "weights in float32")]
+        rows += [
+            (t["size"], f"{t['parameters'] / 1e6:.1f} M", f"{t['flops'] / 1e9:.2f}", f"{t['bytes'] / 2**20:.0f} MiB")
+            for t in told
+        ]
+        print(columns(rows))
+        return
+    config = SIZES[model] if model in SIZES else _config_of(model, list(SIZES))
+    whole, parts = cost(config), per_module(config)
+    if as_json:
+        print_json({"model": model, **whole, "modules": parts})
+        return
+    rows = [("module", "parameters", "share")]
+    rows += [(name, f"{n:,}", f"{n / whole['parameters']:.1%}") for name, n in parts.items()]
+    rows.append(("all", f"{whole['parameters']:,}", f"{whole['flops'] / 1e9:.2f} GFLOP a forward pass of {whole['of']}"))
+    print(columns(rows))
+
+
+def cost(config: Any) -> dict[str, Any]:
+    """Parameters, their bytes, and the FLOPs of one forward pass over one picture with a short text."""
+    from flax import nnx
+
+    from rsfm.flops import count_flops, count_parameters, parameter_bytes
+    from rsfm.models.foundation import FoundationModel
+
+    model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
+    graphdef, state = nnx.split(model)
+    sample, told = abstract_sample(config)
+    flops = count_flops(lambda state, sample: nnx.merge(graphdef, state)(sample).text_logits, state, sample)
+    return {"parameters": count_parameters(model), "bytes": parameter_bytes(model), "flops": flops, "of": told}
+
+
+def per_module(config: Any) -> dict[str, int]:
+    """Parameters of each part of the model, largest first."""
+    from flax import nnx
+
+    from rsfm.flops import count_parameters
+    from rsfm.models.foundation import FoundationModel
+
+    model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
+    parts = {name: count_parameters(part) for name, part in vars(model).items() if isinstance(part, nnx.Module)}
+    return dict(sorted(((name, n) for name, n in parts.items() if n), key=lambda item: -item[1]))
+
+
+def abstract_sample(config: Any, *, text: int = 64) -> tuple[Any, str]:
+    """The shapes of one batched sample for the largest picture stream of a model, and what it is in words."""
+    import jax
+    import jax.numpy as jnp
+
+    from rsfm.types import Observation, Sample
+
+    name, stream = max(config.streams.items(), key=lambda item: item[1].spec.size)
+    spec = stream.spec
+
+    def shape(kind: Any, *sizes: int) -> Any:
+        return jax.ShapeDtypeStruct((1, *sizes), kind)
+
+    picture = (spec.times, spec.size, spec.size)
+    bands = {key: shape(jnp.float32, spec.bands) for key in ("wavelength_um", "bandwidth_um")}
+    observation = Observation(
+        values=shape(jnp.float32, *picture, spec.bands),
+        valid=shape(jnp.bool_, *picture),
+        band_valid=shape(jnp.bool_, spec.bands),
+        band_code=shape(jnp.int32, spec.bands),
+        time_days=shape(jnp.float32, spec.times),
+        gsd_m=shape(jnp.float32),
+        **bands,
+    )
+    sample = Sample(
+        observations={name: observation},
+        location_deg=shape(jnp.float32, 2),
+        text_ids=shape(jnp.int32, text),
+        text_valid=shape(jnp.bool_, text),
+        loss_mask=shape(jnp.bool_, text),
+        targets={},
+    )
+    return sample, f"one {spec.size} x {spec.size} picture of {spec.bands} bands and {text} text tokens"
+
+
+def _config_of(name: str, sizes: list[str]) -> Any:
+    from rsfm import pretrained
+    from rsfm.errors import UserError
+
+    try:
+        return pretrained.load(name).config
+    except UserError:
+        if Path(name).exists():
+            raise
+        raise unknown("size or checkpoint", name, sizes) from None

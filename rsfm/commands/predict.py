@@ -1,0 +1,86 @@
+"""`rsfm predict`: questions about the user's own scenes."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from rsfm.errors import UserError
+
+
+def predict(
+    scenes: tyro.conf.Positional[tuple[str, ...]],
+    *,
+    ask: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    checkpoint: str = "nano",
+    sensor: tuple[str, ...] = (),
+    date: tuple[str, ...] = (),
+    unit: str | None = None,
+    out: Path | None = None,
+    overlap: float = 0.25,
+    probability: bool = False,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Asks questions of scenes of any size and prints the answers; --out keeps the maps.
+
+    Several scenes of one sensor are dates of a series; scenes of several sensors on one grid are read together.
+
+    Example:
+        rsfm predict scene.tif --sensor sentinel2_l2a --ask "Map the land cover: water, trees, crops." --out answer
+        rsfm predict s2.tif s1.tif --sensor sentinel2_l2a sentinel1_rtc --ask "How many hectares of water are there?"
+        rsfm predict photo.jpg --ask "What is this?" --json
+
+    Args:
+        scenes: image files (GeoTIFF, COG, JP2, PNG, JPEG, ENVI, .mat, .npy) or folders of one-band images.
+        ask: a question; repeat it for more.
+        checkpoint: name of a shipped checkpoint, or its folder.
+        sensor: one name for all scenes or one a scene; left out, it is told from the files.
+        date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
+        unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
+        overlap: share of a window's edge that neighbouring windows have in common.
+        probability: keep the class probabilities as probability.tif, too.
+        as_json: print JSON only.
+    """
+    if not ask:
+        raise UserError('No question. Give at least one, e.g. --ask "What is this?"')
+    from rsfm.footprint import open_footprint
+
+    footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
+    from rsfm import pretrained
+    from rsfm.commands.outputs import output_folder, print_json
+    from rsfm.predict import predict as answer_to
+    from rsfm.products import write_products
+
+    loaded = pretrained.load(checkpoint)
+    options = {"overlap": overlap, "probability": probability, "progress": True}
+
+    def answers():
+        return [answer_to(loaded.model, loaded.processor, footprint, question, **options) for question in ask]
+
+    about = {"scenes": list(scenes), "sensors": [scene.sensor.name for scene in footprint.scenes], "checkpoint": checkpoint}
+    if out is None:
+        found, names = answers(), []
+    else:
+        with output_folder(out) as folder:
+            found = answers()
+            names = write_products(folder, found, footprint, about=about)
+    if as_json:
+        print_json({**about, "answers": [answer.to_json() for answer in found]})
+        return
+    for answer in found:
+        print(answer_text(answer))
+    for note in dict.fromkeys(note for answer in found for note in answer.notes):
+        print(f"note: {note}", file=sys.stderr)
+    if out is not None:
+        print(f"wrote {', '.join(names)} to {out}")
+
+
+def answer_text(answer) -> str:
+    """A question and its answer, for people."""
+    lines = [answer.question, f"  {answer.text}"]
+    for value in answer.values:
+        if value.low is not None and value.high is not None:
+            lines.append(f"  {value.name}: {value.value:.4g} {value.unit} (90 % interval {value.low:.4g} to {value.high:.4g})")
+    return "\n".join(lines)

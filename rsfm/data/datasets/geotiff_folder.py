@@ -1,0 +1,162 @@
+"""Any user's images and labels, listed in a CSV or JSONL table.
+
+h w pixels
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from rsfm.data.datasets.base import Dataset, DatasetInfo
+from rsfm.data.datasets.files import Raster
+from rsfm.data.datasets.table import Row, read_table
+from rsfm.data.files import check_exists
+from rsfm.data.scene import open_scene
+from rsfm.errors import UserError, unknown
+from rsfm.types import Mask, Record, Turn, Value
+
+TABLES = ("labels.csv", "labels.jsonl")
+ALL = "all"
+
+
+class GeoTiffFolder(Dataset):
+    """Your own images with whatever labels you have; every column but `image` may be left out or left empty.
+
+    A row is one record. Example, `labels.csv`:
+
+        image,sensor,date,split,scene,tags,value:biomass[t/ha],mask,legend,question,answer
+        a.tif,sentinel2_l2a,2021-07-23,train,river,water;trees,41.5,a_mask.tif,1=water;2=trees,Is there water?,yes
+        b_may.tif;b_june.tif,sentinel2_l2a,2021-05-03;2021-06-12,test,farmland,crops,12.0,,,,
+
+    or the same as `labels.jsonl`, an object a line, where lists and objects may be written as such:
+
+        {"images": ["b_may.tif", "b_june.tif"], "dates": ["2021-05-03", "2021-06-12"], "sensor": "sentinel2_l2a",
+         "split": "test", "value:biomass[t/ha]": 12.0, "mask": "b_mask.png", "legend": {"1": "water", "2": "trees"}}
+
+    Columns (several entries in one CSV cell are parted by ";"; paths count from the table's folder):
+        image, images: files that `rsfm.data.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
+            ENVI, .npy, .mat, a folder of one-band files. `image:<sensor>` (with `date:<sensor>`) instead adds one
+            stream a sensor.
+        sensor: a key of SENSORS; told from the file where left out.
+        date, dates: YYYY-MM-DD, one an image; read from tags and names where left out.
+        unit: what the numbers are where that is not plain ("dn", "reflectance", "dB", ...).
+        split: any name; without the column only the split "all" is there. "all" is every row.
+        scene; tags; caption, captions: words about the whole image.
+        value:<name>[unit]: a number; without [unit] a count.
+        mask: a one-band file of class numbers on the image's grid; legend: what they mean, "1=water;2=trees".
+            Numbers that the legend lacks, and nodata, are unlabelled.
+        question, answer: one question with its answer; several rows may share an image, in one split.
+        id: a name for the row; the image's file name where left out.
+    """
+
+    info = DatasetInfo(
+        name="geotiff_folder",
+        title="Your own images and labels",
+        url="your own disk: write the table as rsfm/data/datasets/geotiff_folder.py shows",
+        licence="yours",
+        citation="none",
+        layout="labels.csv or labels.jsonl, a row an image: image, sensor, date, split, scene, tags, caption, "
+        "value:<name>[unit], mask, legend, question, answer.",
+        splits={
+            "train": "rows whose column split says train",
+            "val": "rows whose column split says val",
+            "test": "rows whose column split says test",
+            ALL: "every row",
+        },
+        sensors=(),
+        tasks=("scene", "multilabel", "captioning", "vqa", "segmentation", "regression", "counting"),
+        folder="geotiff_folder",
+        needs=("|".join(TABLES),),
+    )
+
+    def __init__(self, root: Path | str, split: str) -> None:
+        """Args: root: the table itself, or the folder that holds labels.csv or labels.jsonl."""
+        root = Path(root)
+        self.table = root if root.is_file() else None
+        self.named = split
+        super().__init__(root.parent if self.table else root, ALL)
+        self.split = split
+
+    def index(self) -> None:
+        if self.table is None:
+            self.table = next(self.folder / name for name in TABLES if (self.folder / name).is_file())
+        rows = read_table(self.table)
+        splits = {row.split for row in rows if row.split} | {ALL}
+        if self.named not in splits:
+            raise unknown(f"split of {self.table}", self.named, splits)
+        _check_rows(rows)
+        self.rows = [row for row in rows if self.named in (ALL, row.split)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> Record:
+        row = self.rows[self.check_index(i)]
+        record = _read_streams(row)
+        mask = None if row.mask is None else _read_mask(row, record)
+        return dataclasses.replace(
+            record,
+            id=f"geotiff_folder/{row.id}",
+            scene=row.scene,
+            tags=row.tags,
+            captions=row.captions,
+            values=tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values),
+            turns=() if row.question is None else (Turn(question=row.question, answers=(row.answer or "",)),),
+            mask=mask,
+        )
+
+    def group(self, i: int) -> str:
+        return str(self.rows[self.check_index(i)].streams[0].paths[0])
+
+
+def _check_rows(rows: list[Row]) -> None:
+    """Every file is there, and no image is in two splits."""
+    homes: dict[Path, Row] = {}
+    for row in rows:
+        named = [(stream.column, path) for stream in row.streams for path in stream.paths]
+        for column, path in [*named, *([] if row.mask is None else [("mask", row.mask)])]:
+            try:
+                check_exists(path)
+            except UserError as error:
+                raise UserError(f"{row.where}, column '{column}': {error}") from None
+        for _, path in named:
+            home = homes.setdefault(path.resolve(), row)
+            if home.split != row.split:
+                raise UserError(
+                    f"{row.where}, column 'split': {path.name} is in '{row.split}' here and in '{home.split}' in "
+                    f"row {home.number}. An image belongs to one split, or a test would ask what training told."
+                )
+
+
+def _read_streams(row: Row) -> Record:
+    records = []
+    for stream in row.streams:
+        try:
+            scene = open_scene(stream.paths, sensor=stream.sensor, dates=stream.dates or None, unit=row.unit)
+            records.append(scene.read())
+        except UserError as error:
+            raise UserError(f"{row.where}, column '{stream.column}': {error}") from None
+    observations = {name: seen for record in records for name, seen in record.observations.items()}
+    return dataclasses.replace(records[0], observations=observations)
+
+
+def _read_mask(row: Row, record: Record) -> Mask:
+    assert row.mask is not None and record.grid is not None
+    raster = Raster("geotiff_folder", row.mask)
+    shape, expected = raster.values.shape, (record.grid.height, record.grid.width)
+    if shape != (*expected, 1):
+        raise UserError(
+            f"{row.where}, column 'mask': {row.mask.name} is {shape[0]} x {shape[1]} with {shape[2]} bands, expected "
+            f"one band of the image's {expected[0]} x {expected[1]} pixels. Write the mask on the image's grid."
+        )
+    numbers = np.where(raster.valid, raster.values[..., 0], -1).astype(np.int64)
+    return Mask(class_index=_indexes(numbers, tuple(row.legend)), legend=tuple(row.legend.values()))
+
+
+def _indexes(numbers: Int[np.ndarray, "h w"], known: tuple[int, ...]) -> Int[np.ndarray, "h w"]:
+    out = np.full(numbers.shape, -1, np.int64)
+    for index, number in enumerate(known):
+        out[numbers == number] = index
+    return out

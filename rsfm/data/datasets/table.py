@@ -1,0 +1,217 @@
+"""Reads the table of a user's own dataset: CSV or JSONL; each error has its row, its column and what was found."""
+
+import csv
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rsfm.errors import UserError, lookup, unknown
+from rsfm.sensors import SENSORS
+from rsfm.sensors.observe import days_since_2000
+
+PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "question", "answer", "id")
+LISTS = {"image": "image", "images": "image", "date": "date", "dates": "date", "tags": "tags", "caption": "caption"}
+LISTS |= {"captions": "caption"}
+VALUE = re.compile(r"value:(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?")
+PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>.+)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stream:
+    """The files of one sensor: a path and (where given) a date an acquisition."""
+
+    column: str
+    sensor: str | None
+    paths: tuple[Path, ...]
+    dates: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table, checked. `where` and `number` tell it in messages."""
+
+    where: str
+    number: int
+    id: str
+    streams: tuple[Stream, ...]
+    unit: str | None = None
+    split: str | None = None
+    scene: str | None = None
+    tags: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    values: tuple[tuple[str, str, float], ...] = ()  # name, unit, number
+    mask: Path | None = None
+    legend: dict[int, str] = dataclasses.field(default_factory=dict)
+    question: str | None = None
+    answer: str | None = None
+
+
+def read_table(path: Path) -> list[Row]:
+    """All rows of a .csv or .jsonl table."""
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path}: expected a table named .csv or .jsonl, found '{path.suffix}'.")
+    try:
+        cells = list(readers[path.suffix.lower()](path))
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Save the table as UTF-8."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the table: {error.strerror or error}.") from error
+    if not cells:
+        raise UserError(
+            f"{path}: the table has no row. Write a row an image, see rsfm/data/datasets/geotiff_folder.py."
+        )
+    return [_row(path, number, row) for number, row in cells]
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        _check_columns(f"{path} row 1", tuple(reader.fieldnames or ()))
+        for row in reader:
+            where = f"{path} row {reader.line_num}"
+            if None in row:
+                raise UserError(
+                    f"{where}: {len(row[None])} cells more than columns. Put text with commas in double quotes."
+                )
+            cells = {key: (value or "").strip() for key, value in row.items()}
+            if any(cells.values()):
+                yield reader.line_num, cells
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} row {number}: not JSON ({error.msg} at character {error.pos}).") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path} row {number}: expected an object {{...}}, found {line[:40]!r}.")
+        _check_columns(f"{path} row {number}", tuple(row))
+        yield number, {key: value for key, value in row.items() if value is not None}
+
+
+def _check_columns(where: str, columns: tuple[str, ...]) -> None:
+    for column in columns:
+        per_sensor = PER_SENSOR.fullmatch(column)
+        if per_sensor:
+            lookup(SENSORS, f"sensor in {where}, column '{column}':", per_sensor["sensor"])
+        elif column not in PLAIN and column not in LISTS and not VALUE.fullmatch(column):
+            raise UserError(
+                f"{where}: {unknown('column', column, [*PLAIN, *LISTS, 'value:<name>[unit]', 'image:<sensor>'])}"
+            )
+
+
+def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
+    where = f"{table} row {number}"
+    lists: dict[str, tuple[str, ...]] = {}
+    for column, name in LISTS.items():
+        lists[name] = lists.get(name, ()) + _entries(where, column, cells.get(column))
+    texts = {name: _text(where, name, cells.get(name)) for name in PLAIN if name != "legend"}
+    streams = _streams(table, where, cells, lists, texts["sensor"])
+    mask, legend = texts["mask"], _legend(where, cells.get("legend"))
+    if mask and not legend:
+        raise UserError(
+            f"{where}, column 'legend': the mask {mask} needs a legend such as 1=water;2=trees, found nothing."
+        )
+    if (texts["question"] is None) != (texts["answer"] is None):
+        lacking = "answer" if texts["answer"] is None else "question"
+        raise UserError(f"{where}, column '{lacking}': question and answer go together, found only one of them.")
+    return Row(
+        where=where,
+        number=number,
+        id=texts["id"] or streams[0].paths[0].stem,
+        streams=streams,
+        tags=lists["tags"],
+        captions=lists["caption"],
+        values=tuple(_values(where, cells)),
+        mask=table.parent / mask if mask else None,
+        legend=legend,
+        **{name: texts[name] for name in ("unit", "split", "scene", "question", "answer")},
+    )
+
+
+def _streams(
+    table: Path, where: str, cells: dict[str, Any], lists: dict[str, tuple[str, ...]], sensor: str | None
+) -> tuple[Stream, ...]:
+    found: dict[str | None, dict[str, tuple[str, ...]]] = {}
+    if lists["image"]:
+        found[sensor] = {"image": lists["image"], "date": lists["date"]}
+    for column, cell in cells.items():
+        matched = PER_SENSOR.fullmatch(column)
+        if matched and (entries := _entries(where, column, cell)):
+            found.setdefault(matched["sensor"], {})[matched["kind"].removesuffix("s")] = entries
+    if sensor is not None and sensor not in SENSORS:
+        raise UserError(f"{where}, column 'sensor': {unknown('sensor', sensor, SENSORS)}")
+    streams = []
+    for name, given in found.items():
+        column = "image" if name == sensor else f"image:{name}"
+        images, dates = given.get("image", ()), given.get("date", lists["date"])
+        if dates and len(dates) != len(images):
+            raise UserError(
+                f"{where}: {len(images)} images in column '{column}' but {len(dates)} dates. Give one date an image."
+            )
+        _check_dates(where, dates)
+        paths = tuple(table.parent / image for image in images)
+        streams.append(Stream(column=column, sensor=name, paths=paths, dates=dates))
+    if not streams or not all(stream.paths for stream in streams):
+        raise UserError(f"{where}, column 'image': expected the path of an image, found nothing.")
+    return tuple(streams)
+
+
+def _check_dates(where: str, dates: tuple[str, ...]) -> None:
+    for date in dates:
+        try:
+            days_since_2000(date)
+        except ValueError:
+            raise UserError(f"{where}, column 'date': expected YYYY-MM-DD, found '{date}'.") from None
+
+
+def _entries(where: str, column: str, cell: Any) -> tuple[str, ...]:
+    if isinstance(cell, list):
+        return tuple(_text(where, column, entry) or "" for entry in cell)
+    # A sentence may hold a semicolon: captions are parted by JSON lists only.
+    text = _text(where, column, cell)
+    if text is None:
+        return ()
+    return (
+        (text,) if LISTS.get(column) == "caption" else tuple(part.strip() for part in text.split(";") if part.strip())
+    )
+
+
+def _text(where: str, column: str, cell: Any) -> str | None:
+    if isinstance(cell, dict | list | bool):
+        raise UserError(f"{where}, column '{column}': expected text, found {json.dumps(cell)[:60]}.")
+    return None if cell is None or str(cell).strip() == "" else str(cell).strip()
+
+
+def _legend(where: str, cell: Any) -> dict[int, str]:
+    if cell is None or cell == "":
+        return {}
+    pairs = (
+        cell.items() if isinstance(cell, dict) else [part.partition("=")[::2] for part in str(cell).split(";") if part]
+    )
+    legend = {}
+    for number, name in pairs:
+        if not re.fullmatch(r"\s*\d+\s*", str(number)) or not str(name).strip():
+            raise UserError(f"{where}, column 'legend': expected 1=water;2=trees, found '{cell}'.")
+        legend[int(number)] = str(name).strip()
+    return legend
+
+
+def _values(where: str, cells: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
+    for column, cell in cells.items():
+        matched = VALUE.fullmatch(column)
+        if not matched or cell == "":
+            continue
+        try:
+            yield matched["name"].strip(), (matched["unit"] or "").strip(), float(cell)
+        except (TypeError, ValueError):
+            raise UserError(f"{where}, column '{column}': expected a number, found {cell!r}.") from None

@@ -1,0 +1,79 @@
+"""Physical units to the model's numbers: by unit, or by a sensor's fitted band statistics.   c bands"""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Float
+
+from rsfm.errors import lookup
+from rsfm.sensors import SENSORS
+from rsfm.types import BAND_CODES, Observation, Record, Sensor
+
+# unit -> (centre, scale): normalized = (physical - centre) / scale. They hold for any instrument, so a new sensor needs no
+# statistics. Backscatter's are those the SAR tokenizer inverts (rsfm.tokenizers.sar).
+UNITS: dict[str, tuple[float, float]] = {
+    "reflectance": (0.2, 0.15),
+    "radiance": (50.0, 50.0),  # W m-2 sr-1 um-1; instruments differ, fit statistics where it matters
+    "display": (0.385, 0.19),
+    "dB": (-15.0, 10.0),
+    "K": (285.0, 15.0),
+    "m": (500.0, 500.0),
+    "degree": (10.0, 10.0),
+    "1": (0.3, 0.3),
+}
+PRECIPITATION_M = (0.05, 0.05)  # a month's rain, in metres, is no elevation
+CLIP = 12.0  # normalized values beyond are clipped: a hot pixel must not own a patch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BandStatistics:
+    """Mean and standard deviation of each band of a sensor's table, in physical units, over the named split."""
+
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def unit_constants(sensor: Sensor) -> tuple[Float[np.ndarray, "c"], Float[np.ndarray, "c"]]:
+    """Centre and scale of each band by its unit."""
+    pairs = [PRECIPITATION_M if b.code == "precipitation" else lookup(UNITS, "unit", b.unit) for b in sensor.bands]
+    center, scale = np.asarray(pairs, np.float32).reshape(-1, 2).T
+    return center, scale
+
+
+def band_places(sensor: Sensor, observation: Observation) -> np.ndarray:
+    """Index into the sensor's table of each band of an observation, by code and nearest wavelength."""
+    code = np.asarray([BAND_CODES[band.code] for band in sensor.bands])
+    center = np.asarray([band.center_um for band in sensor.bands])
+    distance = np.abs(np.asarray(observation.wavelength_um)[:, None] - center)
+    distance = distance + 1e9 * (np.asarray(observation.band_code)[:, None] != code)
+    return distance.argmin(1)
+
+
+def normalize(name: str, observation: Observation, statistics: dict[str, BandStatistics]) -> Float[np.ndarray, "t h w c"]:
+    """Normalized values of one sensor's observation; zeros where invalid."""
+    sensor = lookup(SENSORS, "sensor", name)
+    center, scale = unit_constants(sensor)
+    if name in statistics:
+        center = np.asarray(statistics[name].mean, np.float32)
+        scale = np.maximum(np.asarray(statistics[name].std, np.float32), 1e-6)
+    at = band_places(sensor, observation)
+    values = (np.asarray(observation.values, np.float32) - center[at]) / scale[at]
+    kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)
+    return np.where(kept, np.clip(np.nan_to_num(values), -CLIP, CLIP), 0.0).astype(np.float32)
+
+
+def fit_statistics(name: str, records: Iterable[Record], *, source: str) -> BandStatistics:
+    """Mean and deviation of a sensor's bands over the valid pixels of some records; over labelled pixels where there is a mask."""
+    count, total, square = 0.0, np.zeros(1), np.zeros(1)
+    for record in records:
+        observation = record.observations[name]
+        pixels = np.asarray(observation.valid)
+        if record.mask is not None and record.mask.class_index.shape == pixels.shape[1:]:
+            pixels = pixels & (record.mask.class_index != -1)
+        values = np.asarray(observation.values, np.float64)[pixels]
+        count, total, square = count + len(values), total + values.sum(0), square + (values**2).sum(0)
+    mean = total / max(count, 1)
+    std = np.sqrt(np.maximum(square / max(count, 1) - mean**2, 0.0))
+    return BandStatistics(source=source, mean=tuple(map(float, mean)), std=tuple(map(float, std)))

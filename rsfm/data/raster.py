@@ -1,0 +1,138 @@
+"""What every reader of pixels offers to a Scene, and the reader of arrays in memory.  h w pixels · c bands"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+Window = tuple[int, int, int, int]  # first row, first column, height, width
+Affine6 = tuple[float, float, float, float, float, float]  # a b c d e f of GDAL/rasterio order
+_SAMPLE = 64  # edge in pixels of the windows looked at when a file is opened
+_SCAN = 1024  # edge of the windows a file is searched by when the sample holds nothing valid
+IDENTITY: Affine6 = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a raster says of itself.
+
+    Attributes:
+        path: the file or folder.
+        height, width, count: pixels, pixels, bands (alpha not counted).
+        dtype: of the stored numbers.
+        crs: WKT or "EPSG:n", None where the file has none.
+        transform: the affine; the identity where the file has none.
+        descriptions: the file's own names of the bands, None where it has none.
+        scales, offsets: what the file says of each band, 1 and 0 where it says nothing.
+        tags: metadata.
+        product: names of the file and of the folders it is in.
+        coarse_blocks: reading a small window costs a large block (JPEG 2000, one-strip files).
+        notes: what the reader should know.
+    """
+
+    path: Path
+    height: int
+    width: int
+    count: int
+    dtype: np.dtype
+    crs: str | None = None
+    transform: Affine6 = IDENTITY
+    descriptions: tuple[str | None, ...] = ()
+    scales: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    product: str = ""
+    coarse_blocks: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Raster(Protocol):
+    """One acquisition. `read` gets a window that lies inside, and the (rows, columns) to shrink it to."""
+
+    header: Header
+
+    def read(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[Shaped[np.ndarray, "h w c"], Bool[np.ndarray, "h w c"]]: ...
+
+    def cloudy(self, window: Window, shape: tuple[int, int] | None = None) -> Bool[np.ndarray, "h w"] | None: ...
+
+
+class ArrayRaster:
+    """Pixels of an array (h w c), in memory or mapped from a file."""
+
+    def __init__(
+        self,
+        header: Header,
+        values: Shaped[np.ndarray, "h w c"],
+        valid: Bool[np.ndarray, "h w"] | None = None,
+        nodata: float | None = None,
+    ):
+        """Takes the numbers and where they can be used: (h w), None for everywhere; `nodata` in all bands is nothing."""
+        self.header, self._values, self._valid, self._nodata = header, values, valid, nodata
+
+    def read(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[Shaped[np.ndarray, "h w c"], Bool[np.ndarray, "h w c"]]:
+        """Numbers and where they are valid; shrinks by taking every n-th pixel."""
+        cut = pick(window, shape)
+        values = np.asarray(self._values[cut])
+        valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+        if self._valid is not None:
+            valid &= self._valid[cut][..., None]
+        if self._nodata is not None:
+            valid &= (values != np.asarray(self._nodata).astype(values.dtype)).any(-1, keepdims=True)
+        return values, valid
+
+    def cloudy(self, window: Window, shape: tuple[int, int] | None = None) -> Bool[np.ndarray, "h w"] | None:
+        """Arrays come without cloud layers."""
+        return None
+
+
+def pick(window: Window, shape: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray] | tuple[slice, slice]:
+    """Indices of a window's pixels, of the nearest ones where it is shrunk to `shape`."""
+    row, column, height, width = window
+    if shape is None or shape == (height, width):
+        return slice(row, row + height), slice(column, column + width)
+    rows = row + ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
+    columns = column + ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
+    return np.ix_(rows, columns)  # type: ignore[return-value]
+
+
+def product_name(path: Path) -> str:
+    """Names of the file and of the three folders above it, which tell product, level and date."""
+    parts: Sequence[str] = path.absolute().parts[-4:]
+    return "/".join(part for part in parts if part != "/")
+
+
+def sample_pixels(raster: Raster, indexes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and validity (n c) of a few windows, the last corner among them; of more until one is valid."""
+    header = raster.header
+
+    def starts(length: int) -> list[int]:
+        return sorted({0, max(0, (length - _SAMPLE) // 2), max(0, length - _SAMPLE)})
+
+    rows, columns = starts(header.height), starts(header.width)
+    places = list(itertools.product(rows, columns))
+    if header.coarse_blocks:
+        places = [(rows[0], columns[0]), (rows[len(rows) // 2], columns[len(columns) // 2]), (rows[-1], columns[-1])]
+    numbers, valid = zip(*(_read_flat(raster, indexes, row, column, _SAMPLE) for row, column in places), strict=True)
+    if any(part.any() for part in valid):
+        return np.concatenate(numbers), np.concatenate(valid)
+    for row, column in itertools.product(range(0, header.height, _SCAN), range(0, header.width, _SCAN)):
+        block = _read_flat(raster, indexes, row, column, _SCAN)
+        if block[1].any():
+            return block
+    return np.concatenate(numbers), np.concatenate(valid)
+
+
+def _read_flat(
+    raster: Raster, indexes: tuple[int, ...], row: int, column: int, edge: int
+) -> tuple[np.ndarray, np.ndarray]:
+    window = (row, column, min(edge, raster.header.height - row), min(edge, raster.header.width - column))
+    numbers, valid = raster.read(window)
+    return numbers[..., indexes].reshape(-1, len(indexes)), valid[..., indexes].reshape(-1, len(indexes))

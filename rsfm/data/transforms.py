@@ -1,0 +1,240 @@
+"""Paired augmentation of Records: what happens to the pixels happens to mask, boxes, images, grid and location.
+
+All streams of a record cover one footprint. Sizes and boxes count in the pixels of its reference picture: the mask if
+there is one, else the largest observation; a coarser stream is cut on its own pixels. Streams of one pixel (time
+series, weather) have nothing to turn or cut.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Shaped
+from rasterio.errors import CRSError
+from rasterio.warp import transform as reproject
+
+from rsfm.pytree import replace
+from rsfm.types import Array, Boxes, GeoGrid, Mask, Observation, Record
+
+Window = tuple[int, int, int, int]  # row, column, height, width
+Pixels = Shaped[Array, "..."]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """What may be varied in training.
+
+    Attributes:
+        flip: left-right and up-down, each with probability one half.
+        rotate: quarter turns; half turns only for pictures that are not square.
+        crop: edge in reference pixels of a random window; 0 keeps the whole picture.
+        band_drop: probability of each band to be marked missing; one band always stays.
+        date_drop: probability of each acquisition to be marked missing; one always stays.
+        brightness: optical values are multiplied by 1 + u, |u| up to this.
+    """
+
+    flip: bool = True
+    rotate: bool = True
+    crop: int = 0
+    band_drop: float = 0.0
+    date_drop: float = 0.0
+    brightness: float = 0.0
+
+
+def augment(
+    record: Record,
+    rng: np.random.Generator,
+    *,
+    flip: bool = True,
+    rotate: bool = True,
+    crop: int = 0,
+    band_drop: float = 0.0,
+    date_drop: float = 0.0,
+    brightness: float = 0.0,
+) -> Record:
+    """A random variant of a record; the arguments are AugmentConfig's. The same `rng` state gives the same variant."""
+    if crop:
+        record = random_crop(record, rng, crop)
+    if flip:
+        record = flip_columns(record) if rng.random() < 0.5 else record
+        record = flip_rows(record) if rng.random() < 0.5 else record
+    if rotate:
+        height, width = reference_size(record)
+        record = quarter_turns(record, int(rng.integers(4)) if height == width else 2 * int(rng.integers(2)))
+    observations = {
+        name: _vary(each, rng, band_drop, date_drop, brightness) for name, each in record.observations.items()
+    }
+    return replace(record, observations=observations)
+
+
+def reference_size(record: Record) -> tuple[int, int]:
+    """Height and width of the picture that boxes and windows count in."""
+    if record.mask is not None:
+        return record.mask.class_index.shape[0], record.mask.class_index.shape[1]
+    sizes = [each.values.shape[1:3] for each in record.observations.values()]
+    height, width = max(sizes, key=lambda size: size[0] * size[1], default=(1, 1))
+    return height, width
+
+
+def flip_columns(record: Record) -> Record:
+    """Left becomes right."""
+    width = reference_size(record)[1]
+    corners = np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0]])
+    return _move(record, lambda pixels, row: np.flip(pixels, row + 1), corners)
+
+
+def flip_rows(record: Record) -> Record:
+    """Top becomes bottom."""
+    height = reference_size(record)[0]
+    corners = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height]])
+    return _move(record, lambda pixels, row: np.flip(pixels, row), corners)
+
+
+def quarter_turns(record: Record, turns: int) -> Record:
+    """Turned counter-clockwise by `turns` quarter turns."""
+    for _ in range(turns % 4):
+        width = reference_size(record)[1]
+        corners = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width]])  # x' = y, y' = width - x
+        record = _move(record, lambda pixels, row: np.rot90(pixels, axes=(row, row + 1)), corners)
+    return record
+
+
+def random_crop(record: Record, rng: np.random.Generator, size: int) -> Record:
+    """A random window of `size` x `size` reference pixels, smaller where the picture is.
+
+    With a mask the window holds a labelled pixel wherever there is one: half of the time of a class drawn evenly among
+    those present, so that rare classes are seen, half of the time any.
+    """
+    height, width = reference_size(record)
+    rows, columns = min(size, height), min(size, width)
+    if (rows, columns) == (height, width):
+        return record
+    anchor = None if record.mask is None else _labelled_pixel(record.mask, rng)
+    top = _start(rng, height, rows, None if anchor is None else anchor[0])
+    left = _start(rng, width, columns, None if anchor is None else anchor[1])
+    return crop_window(record, (top, left, rows, columns))
+
+
+def crop_window(record: Record, window: Window) -> Record:
+    """The part of a record inside a window of reference pixels.
+
+    Boxes stay when their centre is inside. Values that are counts (unit "") are dropped, as they no longer hold; class,
+    tags and sentences stay, as a window of a scene is mostly still that scene.
+    """
+    height, width = reference_size(record)
+    top, left, rows, columns = window
+
+    def cut(pixels: Pixels, row: int) -> Pixels:
+        if pixels.shape[row : row + 2] == (1, 1):
+            return pixels
+        picked: list[slice] = [slice(None)] * pixels.ndim
+        for axis, start, length, whole in ((row, top, rows, height), (row + 1, left, columns, width)):
+            scale = pixels.shape[axis] / whole
+            first = round(start * scale)
+            picked[axis] = slice(first, first + max(1, round(length * scale)))
+        return pixels[tuple(picked)]
+
+    moved = _move(record, cut, np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]), size=(rows, columns))
+    values = tuple(value for value in record.values if value.unit != "")
+    return replace(moved, values=values, boxes=_inside(moved.boxes, rows, columns), location_deg=_centre(moved))
+
+
+def _move(
+    record: Record, pixels: Callable[[Pixels, int], Pixels], corners: np.ndarray, size: tuple[int, int] | None = None
+) -> Record:
+    """Moves everything that has a place, by `pixels(array, row_axis)` and [x' y'] = corners @ [x y 1]."""
+    observations = {
+        name: replace(each, values=pixels(each.values, 1), valid=pixels(each.valid, 1))
+        for name, each in record.observations.items()
+    }
+    mask, boxes = record.mask, record.boxes
+    moved = replace(
+        record,
+        observations=observations,
+        mask=None if mask is None else replace(mask, class_index=pixels(mask.class_index, 0)),
+        boxes=None if boxes is None else replace(boxes, corners=boxes.corners @ corners[:, :2].T + corners[:, 2]),
+        images={name: pixels(image, 0) for name, image in record.images.items()},
+    )
+    if record.grid is None:
+        return moved
+    return replace(
+        moved, grid=_move_grid(record.grid, corners, *(size or reference_size(moved)), reference_size(record))
+    )
+
+
+def _move_grid(grid: GeoGrid, corners: np.ndarray, height: int, width: int, before: tuple[int, int]) -> GeoGrid:
+    """The grid of the moved picture: old pixel -> map, after new pixel -> old pixel."""
+    if (grid.height, grid.width) != before:
+        return grid  # the grid of a footprint that is not the picture's, such as a pixel series
+    to_map = np.vstack([np.reshape(grid.transform, (2, 3)), [0, 0, 1]])
+    to_old = np.linalg.inv(np.vstack([corners, [0, 0, 1]]))
+    a, b, c, d, e, f = (float(x) for x in (to_map @ to_old)[:2].ravel())
+    return GeoGrid(crs=grid.crs, transform=(a, b, c, d, e, f), height=height, width=width)
+
+
+def _centre(record: Record) -> tuple[float, float] | None:
+    """Longitude and latitude of the middle of the grid; the known location where there is no CRS."""
+    grid = record.grid
+    if grid is None or grid.crs is None:
+        return record.location_deg
+    a, b, c, d, e, f = grid.transform
+    x, y = grid.width / 2, grid.height / 2
+    try:
+        longitude, latitude = reproject(grid.crs, "EPSG:4326", [a * x + b * y + c], [d * x + e * y + f])[:2]
+    except CRSError:
+        return record.location_deg
+    return float(longitude[0]), float(latitude[0])
+
+
+def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:
+    if boxes is None:
+        return None
+    x, y = boxes.corners.mean(1).T
+    keep = np.flatnonzero((x >= 0) & (x < width) & (y >= 0) & (y < height))
+    return Boxes(corners=boxes.corners[keep], labels=tuple(boxes.labels[i] for i in keep))
+
+
+def _labelled_pixel(mask: Mask, rng: np.random.Generator) -> tuple[int, int] | None:
+    labelled = mask.class_index >= 0
+    if not labelled.any():
+        return None
+    if rng.random() < 0.5:
+        present = np.unique(mask.class_index[labelled])
+        labelled = mask.class_index == present[rng.integers(len(present))]
+    flat = np.flatnonzero(labelled)
+    row, column = np.unravel_index(flat[rng.integers(len(flat))], labelled.shape)
+    return int(row), int(column)
+
+
+def _start(rng: np.random.Generator, whole: int, length: int, anchor: int | None) -> int:
+    """Where a window of `length` begins: anywhere it fits, and holds the anchor."""
+    first, last = 0, whole - length
+    if anchor is not None:
+        first, last = max(first, anchor - length + 1), min(last, anchor)
+    return int(rng.integers(first, last + 1))
+
+
+def _vary(
+    each: Observation, rng: np.random.Generator, band_drop: float, date_drop: float, brightness: float
+) -> Observation:
+    """Band and date dropout and brightness of one stream."""
+    band_valid, valid, values = each.band_valid, each.valid, each.values
+    if band_drop:
+        band_valid = band_valid & _keep(rng, band_valid, band_drop)
+    if date_drop:
+        valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), date_drop)[:, None, None]
+    if brightness:
+        optical = (each.band_code == 0) & (each.wavelength_um > 0)
+        factor = 1 + rng.uniform(-brightness, brightness)
+        values = np.where(optical, values * factor, values).astype(values.dtype)
+    return replace(each, values=values, valid=valid, band_valid=band_valid)
+
+
+def _keep(rng: np.random.Generator, usable: Pixels, probability: float) -> np.ndarray:
+    """Which entries survive dropout; one of the usable ones always does."""
+    keep = rng.random(usable.shape) >= probability
+    alive = np.flatnonzero(usable)
+    spared = int(rng.integers(max(len(alive), 1)))
+    if len(alive) and not (keep & usable).any():
+        keep[alive[spared]] = True
+    return keep

@@ -1,0 +1,122 @@
+"""Scores of a model on a data set: one question a record, the task's own statistics, intervals by resampling units."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from rsfm.errors import UserError, lookup
+from rsfm.metrics import bootstrap_interval
+from rsfm.models.foundation import FoundationModel
+from rsfm.predict import answer_records, predict
+from rsfm.processor import Processor
+from rsfm.tasks import TASKS
+from rsfm.types import Answer, Record
+
+# The rules of split and scoring under which a number may stand beside another; the split's name where there is one way only.
+PROTOCOLS: Mapping[str, str] = {
+    "aid_rsicd": "published",
+    "fuel_moisture": "published",
+    "indian_pines": "disjoint30-seed0",
+    "terramesh": "tile-out",
+}
+
+
+def evaluate(
+    model: FoundationModel,
+    processor: Processor,
+    records: Sequence[Record],
+    task: str,
+    *,
+    batch_size: int = 32,
+    limit: int | None = None,
+    progress: bool = False,
+) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """Asks the task's question of every record and scores the answers.
+
+    Args:
+        model: weights.
+        processor: of the same checkpoint.
+        records: a data set's split; read one at a time.
+        task: key of TASKS.
+        batch_size: records, or windows of a map, answered at once.
+        limit: the first so many records only.
+        progress: show a bar on stderr.
+
+    Returns:
+        For each metric of the task {metric, value, low, high, n, higher_is_better}, and the answers in order.
+    """
+    asked = lookup(TASKS, "task", task)
+    count = len(records) if limit is None else min(limit, len(records))
+    if not count:
+        raise UserError("Nothing to score: the split holds no record. Check --split and --limit.")
+    answers: dict[int, Answer] = {}
+    statistics: dict[int, np.ndarray] = {}
+    units = 0
+    with tqdm(total=count, unit="record", disable=None if progress else True, leave=False) as bar:
+        for batch in batches(processor, records, count, batch_size):
+            questions = {i: asked.question(record) for i, record in batch}
+            for i, answer in _answered(model, processor, batch, questions, batch_size):
+                record = dict(batch)[i]
+                answers[i], statistics[i] = answer, asked.statistics(record, answer)
+                if len(statistics[i]):
+                    units += 1 if record.mask is None else int((record.mask.class_index >= 0).sum())
+            bar.update(len(batch))
+    rows = np.concatenate([statistics[i] for i in range(count)])
+    if not len(rows):
+        raise UserError(f"The records hold no label for the task '{task}'. Choose another --task.")
+    scores = []
+    for name, metric in asked.metrics.items():
+        low, high = bootstrap_interval(rows, metric)
+        score: dict[str, Any] = {"metric": name, "value": float(metric(rows)), "low": low, "high": high, "n": units}
+        scores.append(score | {"higher_is_better": asked.higher_is_better[name]})
+    return scores, [answers[i] for i in range(count)]
+
+
+def batches(
+    processor: Processor, records: Sequence[Record], count: int, batch_size: int
+) -> Iterator[list[tuple[int, Record]]]:
+    """Records with their numbers, together where they make one batch: the same streams and as many dates.
+
+    Numbers come in order inside a batch. A record that is asked for a map makes a batch of its own.
+    """
+    waiting: dict[tuple[Any, ...], list[tuple[int, Record]]] = {}
+    for i in range(count):
+        record = records[i]
+        key = tuple(
+            sorted((processor.stream(name, each), each.values.shape[-4]) for name, each in record.observations.items())
+        )
+        group = waiting.setdefault(key, [])
+        group.append((i, record))
+        if len(group) == batch_size:
+            yield waiting.pop(key)
+    yield from waiting.values()
+
+
+def result_row(score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str) -> dict[str, Any]:
+    """A score as a row of rsfm.results."""
+    kept = {key: score[key] for key in ("metric", "value", "low", "high", "n")}
+    for bound in ("low", "high"):  # NaN where resampling gave no score
+        kept[bound] = None if kept[bound] != kept[bound] else kept[bound]
+    named = {"config": checkpoint, "model": checkpoint, "command": command, "dataset": dataset, "split": split}
+    return {**named, "protocol": PROTOCOLS.get(dataset, split), **kept}
+
+
+def _answered(
+    model: FoundationModel,
+    processor: Processor,
+    batch: Sequence[tuple[int, Record]],
+    questions: Mapping[int, str],
+    batch_size: int,
+) -> Iterator[tuple[int, Answer]]:
+    """Maps go window by window as in prediction; words are generated a batch at a time."""
+    maps = [(i, record) for i, record in batch if processor.plan(questions[i]).legend]
+    words = [(i, record) for i, record in batch if not processor.plan(questions[i]).legend]
+    for i, record in maps:
+        yield i, predict(model, processor, record, questions[i], batch_size=batch_size)
+    if words:
+        found = answer_records(
+            model, processor, [record for _, record in words], [questions[i] for i, _ in words], batch_size=batch_size
+        )
+        yield from zip([i for i, _ in words], found, strict=True)

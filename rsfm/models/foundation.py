@@ -1,0 +1,193 @@
+"""The model: streams -> tokens -> encoder -> connector -> decoder -> heads, in one pure forward pass.
+
+b batch · n tokens · q prefix · s text · v values · m masks · h w pixels · d width
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from rsfm.config import from_json
+from rsfm.errors import lookup
+from rsfm.heads import ExpertConfig, ExpertSpan, MaskConfig, MaskHead, TextHead, ValueConfig, ValueHead
+from rsfm.models.connector import CONNECTORS, ConnectorConfig
+from rsfm.models.decoder import Decoder, DecoderConfig
+from rsfm.models.encoder import Encoder, concatenate
+from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
+from rsfm.nn.transformer import TransformerConfig
+from rsfm.pytree import replace
+from rsfm.tokenizers import TOKENIZERS
+from rsfm.tokenizers.positions import LocationTokenizer
+from rsfm.types import Observation, Predictions, Sample, StreamSpec, Tokens
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """Attributes:
+    spec: the stream's fixed shape, shared with the Processor.
+    tokenizer: a key of TOKENIZERS.
+    options: fields of that tokenizer's config; `patch` comes from the spec.
+    temporal: how its dates meet.
+    """
+
+    spec: StreamSpec
+    tokenizer: str
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    temporal: TemporalConfig = dataclasses.field(default_factory=TemporalConfig)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Attributes:
+    streams: by name; a Sample may hold any of them.
+    token_budget: encoder tokens kept per sample, valid ones first; 0 = all.
+    experts: of the value and mask heads alike.
+    compute_dtype: "float32" or "bfloat16"; parameters, norms, softmax and losses stay in float32.
+    """
+
+    streams: dict[str, StreamConfig]
+    encoder: TransformerConfig
+    token_budget: int = 0
+    connector: ConnectorConfig = dataclasses.field(default_factory=ConnectorConfig)
+    decoder: DecoderConfig
+    experts: ExpertConfig = dataclasses.field(default_factory=lambda: ExpertConfig())
+    value: ValueConfig = dataclasses.field(default_factory=lambda: ValueConfig())
+    mask: MaskConfig = dataclasses.field(default_factory=lambda: MaskConfig())
+    compute_dtype: str = "float32"
+
+
+class FoundationModel(nnx.Module):
+    """One model for any mixture of streams. Absent streams cost nothing; each set of streams compiles once."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        width, text_width = config.encoder.width, config.decoder.transformer.width
+        self.tokenizers = nnx.Dict({name: _tokenizer(stream, width, rngs) for name, stream in config.streams.items()})
+        self.temporal = nnx.Dict({
+            name: lookup(TEMPORAL_ENCODERS, "temporal encoder", stream.temporal.kind)(stream.temporal, width, rngs=rngs)
+            for name, stream in config.streams.items()
+        })
+        self.location = LocationTokenizer(width, rngs=rngs)
+        self.encoder = Encoder(config.encoder, budget=config.token_budget, rngs=rngs)
+        kind = config.connector.kind
+        self.connector = lookup(CONNECTORS, "connector", kind)(config.connector, width, text_width, rngs=rngs)
+        self.decoder = Decoder(config.decoder, rngs=rngs)
+        self.text_head = TextHead()
+        self.value_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
+        self.mask_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
+        self.value_head = ValueHead(config.value, text_width, width, rngs=rngs)
+        self.mask_head = MaskHead(config.mask, text_width, width, rngs=rngs)
+
+    def __call__(self, sample: Sample) -> Predictions:
+        """Text logits at every position, and the outputs of the heads that the sample's targets ask for."""
+        memory, aux = self.encode(sample.observations, sample.location_deg)
+        prefix = self.prefix(memory)
+        hidden, decoder_aux = self.decoder(prefix, sample.text_ids, sample.text_valid)
+        aux = _named("encoder", aux) | _named("decoder", decoder_aux)
+        outputs: dict[str, Array] = {}
+        if "value_position" in sample.targets:
+            values, value_aux = self.values(hidden, sample.targets["value_position"], memory)
+            outputs |= values
+            aux |= _named("value", value_aux)
+        if "mask_position" in sample.targets:
+            masks, mask_aux = self.masks(hidden, sample.targets["mask_position"], sample.observations, memory)
+            outputs |= masks
+            aux |= _named("mask", mask_aux)
+        return Predictions(text_logits=self.logits(hidden), outputs=outputs, aux=aux)
+
+    def encode(
+        self, observations: dict[str, Observation], location_deg: Float[Array, "b 2"]
+    ) -> tuple[dict[str, Tokens], dict[str, Array]]:
+        """Encoded tokens of each stream, and of the "location"."""
+        dtype = jnp.dtype(self.config.compute_dtype)
+        parts = {name: self._tokenize(name, observation, dtype) for name, observation in observations.items()}
+        parts["location"] = _cast(self.location(location_deg), dtype)
+        encoded, aux = self.encoder(concatenate(list(parts.values())))
+        out, start = {}, 0
+        for name, part in parts.items():
+            stop = start + part.mask.shape[1]
+            out[name] = Tokens(
+                embeddings=encoded.embeddings[:, start:stop], mask=encoded.mask[:, start:stop],
+                position=part.position, grid=part.grid,
+            )
+            start = stop
+        return out, aux
+
+    def prefix(self, memory: dict[str, Tokens]) -> Tokens:
+        """What the decoder reads of the observations."""
+        return self.connector(concatenate(list(memory.values())))
+
+    def logits(self, hidden: Float[Array, "b s d"]) -> Float[Array, "b s vocab"]:
+        """Next-token logits, with the embedding table as the output matrix."""
+        return self.text_head(hidden, self.decoder.embedding[...])
+
+    def values(
+        self, hidden: Float[Array, "b s d"], position: Int[Array, "b v"], memory: dict[str, Tokens]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Mean and scale, standardized, at each <value> token."""
+        spans, aux = self.value_experts(spans_at(hidden, position), position >= 0)
+        mean, scale = self.value_head(spans, concatenate(list(memory.values())))
+        return {"value_mean": mean, "value_scale": scale}, aux
+
+    def masks(
+        self, hidden: Float[Array, "b s d"], position: Int[Array, "b m"], observations: dict[str, Observation],
+        memory: dict[str, Tokens],
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Logits of each <mask> token over the pixels of the spatial streams, which share one grid."""
+        spans, aux = self.mask_experts(spans_at(hidden, position), position >= 0)
+        names = [name for name, observation in observations.items() if observation.values.shape[-2] > 1]
+        assert names, "a mask needs a stream with more than one pixel"
+        tokens = _merge_grids([memory[name] for name in names])
+        pixels, valid = self._pixels({name: observations[name] for name in names})
+        return {"mask_logits": self.mask_head(spans, tokens, pixels.astype(spans.dtype), valid)}, aux
+
+    def _tokenize(self, name: str, observation: Observation, dtype: Any) -> Tokens:
+        tokens = self.tokenizers[name](replace(observation, values=observation.values.astype(dtype)))
+        return _cast(self.temporal[name](_cast(tokens, dtype)), dtype)
+
+    def _pixels(self, observations: dict[str, Observation]) -> tuple[Float[Array, "b h w f"], Bool[Array, "b h w"]]:
+        features, valid = [], []
+        for name, observation in observations.items():
+            seen = observation.valid.any(1) & observation.band_valid.any(-1)[:, None, None]
+            features.append(self.tokenizers[name].pixels(observation) * seen[..., None])
+            valid.append(seen)
+        return sum(features[1:], features[0]), jnp.stack(valid).any(0)
+
+
+def spans_at(hidden: Float[Array, "b s d"], position: Int[Array, "b v"]) -> Float[Array, "b v d"]:
+    """Hidden states at the given text positions; zeros where the position is -1."""
+    picked = jnp.take_along_axis(hidden, jnp.maximum(position, 0)[..., None], axis=1)
+    return jnp.where(position[..., None] >= 0, picked, 0.0).astype(hidden.dtype)
+
+
+def _tokenizer(stream: StreamConfig, width: int, rngs: nnx.Rngs) -> nnx.Module:
+    config, module = lookup(TOKENIZERS, "tokenizer", stream.tokenizer)
+    options = {"patch": stream.spec.patch, **stream.options}
+    return module(from_json(config, options, where=f"options of tokenizer {stream.tokenizer}"), width, rngs=rngs)
+
+
+def _merge_grids(parts: list[Tokens]) -> Tokens:
+    """Mean over the valid tokens of all streams, dates and groups of each place: one (1, rows, columns) grid."""
+    grids = {part.grid[1:] if part.grid else None for part in parts}
+    assert len(grids) == 1 and None not in grids, f"streams of one mask must share rows and columns, got {grids}"
+    rows, columns = grids.pop() or (0, 0)
+    total, count = jnp.zeros(()), jnp.zeros(())
+    for part in parts:
+        x = part.embeddings.reshape(part.mask.shape[0], -1, rows * columns, part.embeddings.shape[-1])
+        weight = part.mask.reshape(*x.shape[:3], 1).astype(x.dtype)
+        total, count = total + (x * weight).sum(1), count + weight.sum(1)
+    places = parts[0].position[:, : rows * columns]
+    return Tokens(
+        embeddings=total / jnp.maximum(count, 1.0), mask=count[..., 0] > 0, position=places, grid=(1, rows, columns)
+    )
+
+
+def _cast(tokens: Tokens, dtype: Any) -> Tokens:
+    return replace(tokens, embeddings=tokens.embeddings.astype(dtype))
+
+
+def _named(prefix: str, aux: dict[str, Array]) -> dict[str, Array]:
+    return {f"{prefix}_{name}": value for name, value in aux.items()}

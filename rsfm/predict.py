@@ -1,0 +1,277 @@
+"""Answers for scenes of any size: words and numbers from the whole, maps from overlapping windows at bounded memory.
+
+b windows run at once · m masks asked for · h w pixels
+"""
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Bool, Float, Int
+from tqdm import tqdm
+
+from rsfm.data.scene import Scene
+from rsfm.errors import UserError
+from rsfm.footprint import Footprint, RecordFootprint, SceneFootprint
+from rsfm.models.foundation import FoundationModel
+from rsfm.models.generate import generate
+from rsfm.processor import Plan, Processor
+from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.types import Answer, Mask, Predictions, Record, Sample
+from rsfm.windows import StripBlender, Tiling
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapRows:
+    """Finished rows of a map, from the top down.
+
+    Attributes:
+        first: their first row in the scene.
+        class_index: index into the legend; -1 where the scene holds no data or none of the classes is likeliest.
+        probability: of "none of the asked" and then of each legend entry.
+        valid: whether the scene holds data.
+    """
+
+    first: int
+    class_index: Int[np.ndarray, "h w"]
+    probability: Float[np.ndarray, "_ h w"]
+    valid: Bool[np.ndarray, "h w"]
+
+
+def predict(
+    model: FoundationModel,
+    processor: Processor,
+    source: Footprint | Scene | Record,
+    question: str,
+    *,
+    overlap: float = 0.25,
+    batch_size: int = 16,
+    max_new_tokens: int = 64,
+    probability: bool = False,
+    progress: bool = False,
+) -> Answer:
+    """Asks one question of a scene.
+
+    A question for a map is answered window by window at the scene's own resolution; any other one from the whole scene,
+    shrunk to what the model reads at once.
+
+    Args:
+        model: weights.
+        processor: of the same checkpoint.
+        source: scene, scenes on one grid, or record.
+        question: in words, e.g. "Map the land cover: water, trees, crops."
+        overlap: least share of a window's edge that neighbours have in common.
+        batch_size: most windows to run at once.
+        max_new_tokens: longest answer in tokens.
+        probability: keep the map's class probabilities, 4 bytes a pixel and class.
+        progress: show a bar on stderr.
+
+    Returns:
+        The answer; a mask lies on the scene's grid.
+    """
+    footprint, plan = as_footprint(source), processor.plan(question)
+    if not plan.legend:
+        return answer_in_words(model, processor, footprint, question, max_new_tokens=max_new_tokens)
+    index = np.full((footprint.height, footprint.width), -1, np.int8 if len(plan.legend) < 128 else np.int16)
+    chance = np.zeros((len(plan.legend), *index.shape), np.float32) if probability else None
+    for rows in map_rows(model, processor, footprint, question, overlap=overlap, batch_size=batch_size, progress=progress):
+        here = slice(rows.first, rows.first + len(rows.class_index))
+        index[here] = rows.class_index
+        if chance is not None:
+            chance[:, here] = rows.probability[1:]
+    return map_answer(footprint, question, plan, index, chance)
+
+
+def answer_in_words(
+    model: FoundationModel, processor: Processor, footprint: Footprint, question: str, *, max_new_tokens: int = 64
+) -> Answer:
+    """Text, and the numbers in it, from the whole footprint shrunk to one window of the model."""
+    single = footprint.height == footprint.width == 1  # a pixel series
+    record = footprint.overview(1 if single else processor.stream_size(footprint.read((0, 0, 1, 1))))
+    if not any(observation.valid.any() for observation in record.observations.values()):
+        raise UserError(f"{record.id}: every pixel is nodata. Check the file's nodata value and its masks.")
+    answer = answer_records(model, processor, [record], [question], max_new_tokens=max_new_tokens)[0]
+    return dataclasses.replace(answer, grid=footprint.grid, notes=(*answer.notes, *footprint.notes))
+
+
+def answer_records(
+    model: FoundationModel,
+    processor: Processor,
+    records: Sequence[Record],
+    questions: Sequence[str],
+    *,
+    batch_size: int = 1,
+    max_new_tokens: int = 64,
+) -> list[Answer]:
+    """Text answers to one question a record, `batch_size` at a time; fewer records are padded to a full batch.
+
+    The records hold the same sensors, so that they make one batch; each is read whole.
+    """
+    answers: list[Answer] = []
+    for start in range(0, len(records), batch_size):
+        part = list(zip(records[start : start + batch_size], questions[start : start + batch_size], strict=True))
+        full = part + [part[0]] * (batch_size - len(part))
+        prompts = stack([processor.prompt(record, question) for record, question in full])
+        ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens))
+        said = [written(processor, question, row) for (_, question), row in zip(full, ids, strict=True)]
+        again = [processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)]
+        predictions = jax.device_get(forward(model, stack(again)))
+        for i, (_, question) in enumerate(part):
+            one = Predictions(
+                text_logits=predictions.text_logits[i],
+                outputs={name: value[i] for name, value in predictions.outputs.items()},
+                aux=predictions.aux,
+            )
+            answers.append(processor.decode(question, said[i], one))
+    return answers
+
+
+def written(processor: Processor, question: str, ids: Int[np.ndarray, "k"]) -> str:
+    """The text of generated ids, cut to what the processor can read back: its length, its numbers, and no stray mask."""
+    room = processor.config.text_lengths[0] - len(processor.text.chat([(question, None)])[0]) - 1
+    pieces = processor.text.decode(ids[:room]).replace(MASK, "").split(VALUE)
+    return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
+
+
+def map_rows(
+    model: FoundationModel,
+    processor: Processor,
+    footprint: Footprint,
+    question: str,
+    *,
+    overlap: float = 0.25,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> Iterator[MapRows]:
+    """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
+    classes = 1 + len(processor.plan(question).legend)
+    tiling = Tiling(
+        height=footprint.height,
+        width=footprint.width,
+        size=processor.stream_size(footprint.read((0, 0, 1, 1))),
+        overlap=overlap,
+    )
+    blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
+    with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
+        for i, columns in tiling.batches(batch_size):
+            windows = _read_windows(footprint, tiling, i, columns)
+            for j, record in zip(columns, windows, strict=True):
+                seen.add(j, _any_valid(record, tiling.size))
+            # Windows without data are left at probability zero: no class, and no time spent.
+            full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
+            if full:
+                samples = [processor.prompt(record, question, processor.plan(question).answer) for _, record in full]
+                chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
+                for (j, _), chance in zip(full, chances, strict=True):
+                    blender.add(i, j, chance)
+            bar.update(len(columns))
+            if columns[-1] == len(tiling.columns) - 1:
+                first, chance = blender.finish(i)
+                valid = seen.finish(i)
+                index = np.where(valid, chance.argmax(0) - 1, -1).astype(np.int16)
+                yield MapRows(first=first, class_index=index, probability=chance, valid=valid)
+    if not seen.found:
+        raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
+
+
+def map_answer(
+    footprint: Footprint,
+    question: str,
+    plan: Plan,
+    class_index: Int[np.ndarray, "h w"],
+    probability: Float[np.ndarray, "m h w"] | None = None,
+) -> Answer:
+    """An Answer from a finished map: its text names the classes that were found, largest share first."""
+    count = collections.Counter({i: int(n) for i, n in enumerate(np.bincount(class_index[class_index >= 0].ravel()))})
+    total = max(class_index.size, 1)
+    shares = [f"{plan.legend[i]} {100 * n / total:.1f} %" for i, n in count.most_common() if n]
+    return Answer(
+        question=question,
+        text=", ".join(shares) if shares else "None of the classes asked for.",
+        mask=Mask(class_index=class_index, legend=plan.legend),
+        probability=probability,
+        grid=footprint.grid,
+        notes=footprint.notes,
+    )
+
+
+def run_windows(
+    model: FoundationModel, samples: list[Sample], batch: int, masks: int
+) -> Float[np.ndarray, "n _ h w"]:
+    """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
+    padded = samples + [samples[0]] * (batch - len(samples))
+    logits = forward(model, stack(padded)).outputs["mask_logits"]
+    return np.asarray(class_probabilities(logits[:, :masks]))[: len(samples)]  # a sample has slots for more masks
+
+
+@nnx.jit
+def forward(model: FoundationModel, sample: Sample) -> Predictions:
+    """The jitted forward pass of a batch."""
+    return model(sample)
+
+
+@jax.jit
+def class_probabilities(mask_logits: Float[jax.Array, "b m h w"]) -> Float[jax.Array, "b _ h w"]:
+    """Softmax over "none of the asked", whose logit is 0 by definition, and the m masks."""
+    none = jnp.zeros_like(mask_logits[:, :1])
+    return jax.nn.softmax(jnp.concatenate([none, mask_logits], axis=1).astype(jnp.float32), axis=1)
+
+
+def stack(samples: list[Sample]) -> Sample:
+    """A batch of samples of one structure."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
+
+
+def as_footprint(source: Any) -> Footprint:
+    """A footprint of whatever can be predicted."""
+    if isinstance(source, Record):
+        return RecordFootprint(source)
+    return SceneFootprint([source]) if isinstance(source, Scene) else source
+
+
+class _ValidStrip:
+    """Where the rows of windows still open hold data."""
+
+    def __init__(self, tiling: Tiling):
+        self.tiling, self.found = tiling, False
+        self._strip = np.zeros((tiling.size, max(tiling.width, tiling.size)), bool)
+
+    def window(self, j: int) -> Bool[np.ndarray, "h w"]:
+        left = self.tiling.columns[j]
+        return self._strip[:, left : left + self.tiling.size]
+
+    def add(self, j: int, valid: Bool[np.ndarray, "h w"]) -> None:
+        self.window(j)[:] = valid
+        self.found = self.found or bool(valid.any())
+
+    def finish(self, i: int) -> Bool[np.ndarray, "h w"]:
+        rows = self.tiling.rows
+        below = self.tiling.height if i == len(rows) - 1 else rows[i + 1]
+        return self._strip[: below - rows[i], : self.tiling.width].copy()
+
+
+def _read_windows(footprint: Footprint, tiling: Tiling, i: int, columns: tuple[int, ...]) -> list[Record]:
+    """The windows of one batch out of a single read: neighbours share pixels, and files are read by blocks."""
+    top, lefts, size = tiling.rows[i], [tiling.columns[j] for j in columns], tiling.size
+    together = RecordFootprint(footprint.read((top, lefts[0], size, lefts[-1] - lefts[0] + size)))
+    return [
+        dataclasses.replace(
+            together.read((0, left - lefts[0], size, size)), location_deg=footprint.location((top, left, size, size))
+        )
+        for left in lefts
+    ]
+
+
+def _any_valid(record: Record, size: int) -> Bool[np.ndarray, "h w"]:
+    """Pixels at which some sensor has data at some date."""
+    valid = np.zeros((size, size), bool)
+    for observation in record.observations.values():
+        seen = observation.valid.any(axis=-3)
+        if seen.shape == valid.shape:
+            valid |= seen
+    return valid

@@ -1,0 +1,279 @@
+"""The one border between physical units and normalized arrays: Record -> Sample, predictions -> Answer.
+
+t acquisitions · h w pixels · c bands · s text length · v values · m masks
+"""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from rsfm.config import from_json, to_json
+from rsfm.data.normalize import BandStatistics, normalize
+from rsfm.errors import UserError, lookup
+from rsfm.quantities import AREA, COUNT, Quantity, find
+from rsfm.quantities import text as value_text
+from rsfm.sensors import SENSORS
+from rsfm.tasks.dialogue import MASK, OTHER, VALUE, Dialogue
+from rsfm.tokenizers.text import TextTokenizer
+from rsfm.types import Answer, Observation, Predictions, Record, Sample, StreamSpec, Value
+
+FORMAT = 1
+_MAP = re.compile(r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE)
+_UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProcessorConfig:
+    """Everything needed to use the weights beside the weights; saved as processor.json.
+
+    Attributes:
+        streams: fixed shapes by stream name, as in the model's config.
+        statistics: fitted band statistics by sensor; other sensors are normalized by unit.
+        quantities: how numbers are standardized.
+        legends: classes by the name of a map ("land cover"), for questions that name none.
+        text_lengths: padded lengths of a text: without and with a mask.
+        max_masks, max_values: `<mask>` and `<value>` tokens a text may hold.
+    """
+
+    format: int = FORMAT
+    streams: dict[str, StreamSpec]
+    statistics: dict[str, BandStatistics] = dataclasses.field(default_factory=dict)
+    quantities: tuple[Quantity, ...] = (AREA, COUNT)
+    legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    text_lengths: tuple[int, int] = (96, 256)
+    max_masks: int = 16
+    max_values: int = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a question is answered. `answer` is forced where a map is asked for ("water <mask>"), "" where text is to be written."""
+
+    answer: str
+    legend: tuple[str, ...]
+
+
+class Processor:
+    """Used alike in training and in prediction, and saved with the weights.
+
+    >>> processor = rsfm.load("nano").processor
+    >>> sample = processor.prompt(record, "What scene is this?")
+    """
+
+    def __init__(self, config: ProcessorConfig, text: TextTokenizer):
+        self.config, self.text = config, text
+
+    # --- in
+
+    def sample(self, record: Record, dialogue: Dialogue) -> Sample:
+        """A training sample: the whole conversation, with the targets of its `<value>` and `<mask>` tokens."""
+        ids, learn = self.text.chat(dialogue.turns)
+        targets = self._value_targets(ids, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
+        if record.mask is not None:
+            targets |= self._mask_targets(ids, record, dialogue)
+        return self._assemble(record, ids, learn, targets, dense=record.mask is not None)
+
+    def prompt(self, record: Record, question: str, answer: str = "") -> Sample:
+        """A question to be answered, or with `answer` the whole turn, to read the heads at its special tokens."""
+        ids, learn = self.text.chat([(question, answer or None)])
+        masks = self._positions(ids, MASK, self.config.max_masks)
+        dense = bool((masks >= 0).any())
+        targets = {"value_position": self._positions(ids, VALUE, self.config.max_values)} if answer else {}
+        return self._assemble(record, ids, learn, targets | ({"mask_position": masks} if dense else {}), dense=dense)
+
+    def observations(self, record: Record) -> dict[str, Observation]:
+        """Normalized observations of fixed shape, by stream."""
+        out: dict[str, Observation] = {}
+        for sensor, observation in record.observations.items():
+            stream = self.stream(sensor, observation)
+            if stream in out:
+                raise UserError(f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time.")
+            values = normalize(sensor, observation, self.config.statistics)
+            out[stream] = _fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
+        return out
+
+    def stream(self, sensor: str, observation: Observation) -> str:
+        """The stream that reads a sensor's observation: a pixel series goes where single pixels are read."""
+        family = lookup(SENSORS, "sensor", sensor).family
+        pixel = np.shape(observation.values)[-3:-1] == (1, 1)
+        for name, spec in self.config.streams.items():
+            if family in spec.families and (spec.size == 1) == pixel:
+                return name
+        kind = "pixel series" if pixel else "pictures"
+        raise UserError(f"{sensor}: this checkpoint reads no {kind} of {family} sensors. Its streams: {self._reads()}.")
+
+    def stream_size(self, record: Record) -> int:
+        """Window edge in pixels for a record's sensors: that of its spatial streams."""
+        families = {lookup(SENSORS, "sensor", name).family for name in record.observations}
+        sizes = [spec.size for spec in self.config.streams.values() if spec.size > 1 and families & set(spec.families)]
+        if not sizes:
+            raise UserError(f"{', '.join(record.observations)}: this checkpoint maps no such sensor. Its streams: {self._reads()}.")
+        return max(sizes)
+
+    # --- out
+
+    def plan(self, question: str) -> Plan:
+        """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
+        match = _MAP.match(question)
+        if match is None:
+            return Plan(answer="", legend=())
+        what, _, listed = match["what"].partition(":")
+        what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
+        named = listed or ("" if what in self.config.legends else what)
+        parts = [re.sub(r"^the\s+", "", part.strip().lower()) for part in re.split(r",|\band\b(?=[^,]*$)", named)]
+        legend = tuple(part for part in parts if part) or self.config.legends.get(what, ())
+        if len(legend) > self.config.max_masks:
+            raise UserError(f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once.")
+        return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend)
+
+    def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
+        """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
+
+        Args:
+            question: as asked.
+            said: the answer's text with its special tokens.
+            predictions: of the sample `prompt(record, question, said)`, without batch axis.
+        """
+        outputs = predictions.outputs
+        values: list[Value] = []
+
+        def number(match: re.Match) -> str:
+            index = len(values)
+            if "value_mean" not in outputs or index >= len(outputs["value_mean"]):
+                return match[0]
+            unit = match["unit"] if match["unit"] in {q.unit for q in self.config.quantities} else ""
+            quantity = find(self.config.quantities, f"{question} {said}", unit or "")
+            name = quantity.name or _subject(said)
+            values.append(quantity.value(name, float(outputs["value_mean"][index]), float(outputs["value_scale"][index])))
+            return match[0].replace(VALUE, value_text(values[-1]))
+
+        return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))
+
+    # --- saving
+
+    def save(self, folder: str | Path) -> None:
+        """Writes processor.json and tokenizer/."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "processor.json").write_text(json.dumps(to_json(self.config), indent=1) + "\n", encoding="utf-8")
+        self.text.save(folder / "tokenizer")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Processor":
+        """Reads what `save` wrote."""
+        path = Path(folder) / "processor.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again.") from error
+        config = from_json(ProcessorConfig, data, where=str(path))
+        if config.format > FORMAT:
+            raise UserError(f"{path}: format {config.format}, this version of rsfm reads up to {FORMAT}. Update rsfm.")
+        return cls(config, TextTokenizer.load(Path(folder) / "tokenizer"))
+
+    # --- parts
+
+    def _assemble(self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], *, dense: bool) -> Sample:
+        length = self.config.text_lengths[int(dense)]
+        if len(ids) > length:
+            raise UserError(f"{record.id}: the text has {len(ids)} tokens, {len(ids) - length} over the {length} allowed. Shorten it.")
+        fill = length - len(ids)
+        where = record.location_deg or (np.nan, np.nan)
+        return Sample(
+            observations=self.observations(record),
+            location_deg=np.asarray(where, np.float32),
+            text_ids=np.asarray(ids + [self.text.special["<pad>"]] * fill, np.int32),
+            text_valid=np.arange(length) < len(ids),
+            loss_mask=np.asarray(learn + [False] * fill),
+            targets=targets,
+        )
+
+    def _positions(self, ids: list[int], token: str, slots: int) -> np.ndarray:
+        at = [i for i, index in enumerate(ids) if index == self.text.special[token]]
+        if len(at) > slots:
+            raise UserError(f"The text holds {len(at)} {token} tokens; this checkpoint reads at most {slots}.")
+        return np.asarray(at + [-1] * (slots - len(at)), np.int32)
+
+    def _value_targets(self, ids: list[int], values: tuple[Value, ...], words: str) -> dict[str, np.ndarray]:
+        position = self._positions(ids, VALUE, self.config.max_values)
+        target = np.zeros(self.config.max_values, np.float32)
+        for i, value in enumerate(values):
+            target[i] = find(self.config.quantities, f"{value.name} {words}", value.unit).standardize(value.value)
+        return {"value_position": position, "value": target}
+
+    def _mask_targets(self, ids: list[int], record: Record, dialogue: Dialogue) -> dict[str, np.ndarray]:
+        size = self.stream_size(record)
+        mask = dialogue.mask
+        if mask is None:
+            target = np.full((size, size), -1, np.int32)
+        else:
+            slot = np.where(mask.class_index == OTHER, 0, np.where(mask.class_index < 0, -1, mask.class_index + 1))
+            target = _fit_mask(slot.astype(np.int32), size)
+        return {"mask_position": self._positions(ids, MASK, self.config.max_masks), "mask": target}
+
+    def _reads(self) -> str:
+        return "; ".join(f"{name} ({', '.join(spec.families)}, {spec.size} px)" for name, spec in self.config.streams.items())
+
+
+def _fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
+    """Shrinks to the window where larger, pads with invalid pixels, dates and bands where smaller."""
+    t, h, w, c = np.shape(observation.values)
+    if c > spec.bands:
+        raise UserError(f"{sensor}: {c} bands, this checkpoint's stream takes at most {spec.bands}. Choose a subset with bands=.")
+    shrink = max(h, w) / spec.size
+    if shrink > 1:
+        observation = _shrink(observation, max(1, round(h / shrink)), max(1, round(w / shrink)), shrink)
+        t, h, w, c = np.shape(observation.values)
+    times = spec.times if t <= spec.times else 1 << (t - 1).bit_length()
+    pad_t, pad_c = (0, times - t), (0, spec.bands - c)
+    pad_h, pad_w = (0, spec.size - h), (0, spec.size - w)
+    return Observation(
+        values=np.pad(np.asarray(observation.values, np.float32), (pad_t, pad_h, pad_w, pad_c)),
+        valid=np.pad(observation.valid, (pad_t, pad_h, pad_w)),
+        band_valid=np.pad(observation.band_valid, pad_c),
+        wavelength_um=np.pad(observation.wavelength_um, pad_c).astype(np.float32),
+        bandwidth_um=np.pad(observation.bandwidth_um, pad_c).astype(np.float32),
+        band_code=np.pad(observation.band_code, pad_c).astype(np.int32),
+        time_days=np.pad(observation.time_days, pad_t, constant_values=np.nan).astype(np.float32),
+        gsd_m=np.asarray(observation.gsd_m, np.float32),
+    )
+
+
+def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
+    """Area averages over valid pixels."""
+    valid = np.asarray(observation.valid, np.float32)
+    values = np.asarray(observation.values) * valid[..., None]
+    weight = np.stack([_box(v, height, width) for v in valid])
+    mean = np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
+    mean = mean / np.maximum(weight, 1e-6)[..., None]
+    kept = weight > 0.01
+    return dataclasses.replace(
+        observation, values=np.where(kept[..., None], mean, 0.0).astype(np.float32), valid=kept,
+        gsd_m=np.asarray(observation.gsd_m * factor, np.float32),
+    )
+
+
+def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
+    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
+
+
+def _fit_mask(slot: np.ndarray, size: int) -> np.ndarray:
+    """Nearest pixels where larger than the window, -1 beyond its edge where smaller."""
+    shrink = max(slot.shape) / size
+    if shrink > 1:
+        height, width = (max(1, round(n / shrink)) for n in slot.shape)
+        slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
+    return np.pad(slot, ((0, size - slot.shape[0]), (0, size - slot.shape[1])), constant_values=-1).astype(np.int32)
+
+
+def _subject(said: str) -> str:
+    """What a number counts: "There are <value> ha of water." -> "water"."""
+    after = said.split(VALUE, 1)[-1].strip(" .")
+    words = re.sub(r"^(ha|%)\s*", "", after)
+    return re.sub(r"^of\s+", "", words) or "value"

@@ -1,0 +1,14 @@
+"""Terrain: height and slope. A file of one band is taken as height alone."""
+
+from rsfm.types import Band, Sensor
+
+ELEVATION = Sensor(
+    name="elevation",
+    title="Elevation model: height and slope",
+    family="elevation",
+    bands=(
+        Band(name="elevation", gsd_m=30, unit="m", code="elevation"),
+        Band(name="slope", gsd_m=30, unit="degree", code="slope"),
+    ),
+    source="Copernicus DEM GLO-30 product handbook: metres above EGM2008, 30 m; slope as derived from it",
+)

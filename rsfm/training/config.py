@@ -1,0 +1,65 @@
+"""Settings of training: optimizer, mesh, batches, what is saved when. JSON-able, every field can be set from the command line."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW (arXiv:1711.05101) with a global-norm clip and a schedule of the learning rate.
+
+    Attributes:
+        learning_rate: the peak.
+        schedule: a key of rsfm.training.optimizer.SCHEDULES: "cosine", "linear" or "constant", after the warm-up.
+        warmup_steps: steps of linear rise from zero.
+        final_fraction: share of the peak left at the last step of "cosine" and "linear".
+        weight_decay: on matrices only; biases, norms and other vectors have none.
+        clip_norm: gradients of a larger global norm are scaled down to it; 0 = never.
+    """
+
+    learning_rate: float = 3e-4
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    final_fraction: float = 0.0
+    weight_decay: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.95
+    epsilon: float = 1e-8
+    clip_norm: float = 1.0
+
+
+def _loss_weights() -> dict[str, float]:
+    return {"text": 1.0, "value": 1.0, "mask": 1.0, "balance": 0.01, "z_loss": 0.001}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained.
+
+    Attributes:
+        steps: optimizer steps in all.
+        seed: of the initial weights and the order of the data.
+        optimizer: see OptimizerConfig.
+        loss_weights: factor of each head's mean loss ("text", "value", "mask") and of each of the model's aux terms by name;
+            an aux term that is not named is logged and not trained on.
+        accumulate: microbatches a step; the gradient equals the large batch's.
+        freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no optimizer state.
+        average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
+        mesh: devices along (data, fsdp, tensor, expert); one of them may be -1, the rest of the devices.
+        save_every: steps between checkpoints; 0 = only at the end and on SIGTERM.
+        keep: newest checkpoints kept.
+        eval_every: steps between evaluations on the validation sources; 0 = never.
+        eval_batches: batches of an evaluation.
+    """
+
+    steps: int = 1000
+    seed: int = 0
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    loss_weights: dict[str, float] = dataclasses.field(default_factory=_loss_weights)
+    accumulate: int = 1
+    freeze: tuple[str, ...] = ()
+    average_decay: float = 0.0
+    mesh: tuple[int, int, int, int] = (-1, 1, 1, 1)
+    save_every: int = 1000
+    keep: int = 2
+    eval_every: int = 0
+    eval_batches: int = 8

@@ -1,0 +1,141 @@
+"""An experiment as a config: what is trained, on what data, from which weights; and how its file is found."""
+
+import dataclasses
+import difflib
+import functools
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from flax import nnx
+
+from rsfm.config import from_json
+from rsfm.data.pipeline import Records, Source, make_batches, open_records
+from rsfm.data.root import REPOSITORY, data_root
+from rsfm.errors import UserError
+from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.processor import Processor, ProcessorConfig
+from rsfm.tasks import converse
+from rsfm.tokenizers.text import TextTokenizer
+from rsfm.training.checkpoint import read_weights
+from rsfm.training.config import TrainConfig
+from rsfm.training.state import Build
+from rsfm.weights import read_tensors
+
+CONFIGS = REPOSITORY / "experiments" / "configs"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """What an experiment file defines as CONFIG.
+
+    Attributes:
+        name: short name, as in results.
+        model: shapes of the model.
+        processor: how records become samples; its streams are taken from the model.
+        train: how it is trained.
+        data: the training mixture.
+        validation: the mixture of held-out data for the loss during training.
+        tokenizer: folder of the text tokenizer, from the repository root.
+        init_from: a released checkpoint folder or a run folder whose weights to start from.
+        file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
+    """
+
+    name: str
+    model: ModelConfig
+    processor: ProcessorConfig = dataclasses.field(default_factory=lambda: ProcessorConfig(streams={}))
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    data: tuple[Source, ...]
+    validation: tuple[Source, ...] = ()
+    tokenizer: str = "tokenizers/text"
+    init_from: str | None = None
+    file: str | None = None
+
+
+def load_config(name_or_path: str | Path) -> ExperimentConfig:
+    """The CONFIG of experiments/configs/<name>.py, of any Python file, or a run's config.json.
+
+    >>> load_config("debug").train.steps
+    20
+    """
+    path = find_config(str(name_or_path))
+    if path.suffix == ".json":
+        return from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+    config = getattr(load_module(path), "CONFIG", None)
+    if not isinstance(config, ExperimentConfig):
+        raise UserError(f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. See experiments/configs/debug.py.")
+    absolute = path.absolute()
+    inside = absolute.is_relative_to(REPOSITORY)
+    return dataclasses.replace(config, file=str(absolute.relative_to(REPOSITORY) if inside else absolute))
+
+
+def find_config(name: str) -> Path:
+    """The file a name or path means, or an error with the nearest known name."""
+    path = Path(name)
+    for place in (path, CONFIGS / f"{name}.py"):
+        if place.suffix in (".py", ".json") and place.is_file():
+            return place
+    known = sorted(entry.stem for entry in CONFIGS.glob("*.py") if entry.stem != "__init__")
+    near = difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UserError(f"Unknown config '{name}'.{hint} Known: {', '.join(known) or 'none'}; or give the path of a .py file.")
+
+
+def load_module(path: Path) -> ModuleType:
+    """Runs a Python file of the user's own as a module."""
+    spec = importlib.util.spec_from_file_location(f"rsfm_config_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_build(config: ExperimentConfig) -> Build:
+    """Makes the experiment's model, weights from its seed."""
+
+    def build() -> nnx.Module:
+        return FoundationModel(config.model, rngs=nnx.Rngs(config.train.seed))
+
+    return build
+
+
+def make_processor(config: ExperimentConfig) -> Processor:
+    """The processor with the model's streams and the experiment's text tokenizer."""
+    text = TextTokenizer.load(REPOSITORY / config.tokenizer)
+    if text.vocab_size > config.model.decoder.vocabulary:
+        raise UserError(
+            f"model.decoder.vocabulary is {config.model.decoder.vocabulary}, the tokenizer in {config.tokenizer} has {text.vocab_size} "
+            f"tokens. Set --model.decoder.vocabulary {text.vocab_size} or more."
+        )
+    streams = {name: stream.spec for name, stream in config.model.streams.items()}
+    return Processor(dataclasses.replace(config.processor, streams=streams), text)
+
+
+def open_batches(config: ExperimentConfig, processor: Processor, sources: tuple[Source, ...]) -> Any:
+    """A function (host, hosts) -> endless batches of `sources`, this host's rows of each."""
+    return functools.partial(
+        make_batches, sources, processor.sample, converse=converse, seed=config.train.seed, open_dataset=_opener(config)
+    )
+
+
+def _opener(config: ExperimentConfig) -> Any:
+    """Opens the datasets of the config's own file, else rsfm's."""
+    own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
+
+    def open_dataset(name: str, split: str) -> Records:
+        return own[name](data_root(), split) if name in own else open_records(name, split)
+
+    return open_dataset
+
+
+def initial_weights(config: ExperimentConfig) -> dict[str, Any] | None:
+    """The weights `init_from` names, by parameter name; None for a new model."""
+    if config.init_from is None:
+        return None
+    folder = Path(config.init_from)
+    if not folder.is_dir():
+        raise UserError(f"init_from: {folder} is not a folder. Give a released checkpoint or a run folder.")
+    released = folder / "model.safetensors"
+    return read_tensors(released) if released.exists() else read_weights(folder)

@@ -1,0 +1,41 @@
+"""Training an experiment: train(config, folder) puts model, data, processor and initial weights together and runs them."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from rsfm.config import to_json
+from rsfm.training.config import TrainConfig
+from rsfm.training.engine import Engine, JitEngine
+from rsfm.training.experiment import ExperimentConfig, initial_weights, load_config, make_build, make_processor, open_batches
+from rsfm.training.run import Trained, open_run, run
+from rsfm.training.state import Build
+
+__all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
+
+
+def train(
+    config: ExperimentConfig, out: Path | str, *, resume: bool = False, engine: Callable[[TrainConfig, Build], Engine] = JitEngine
+) -> Trained:
+    """Trains an experiment into a run folder: config.json, metrics.jsonl, trainable.json, checkpoints/, tensorboard/.
+
+    Args:
+        config: what to train on what; see rsfm.training.experiment.load_config.
+        out: the run folder, new unless `resume`.
+        resume: go on from the newest checkpoint in `out`; a folder without one starts from the beginning.
+        engine: what runs the step.
+
+    Raises:
+        UserError: `out` holds a run and `resume` is not set, or cannot be written, or is a run of another model.
+
+    Example:
+        >>> train(load_config("debug"), "runs/debug").last["loss"]
+    """
+    processor = make_processor(config)
+    folder = open_run(Path(out), to_json(config), resume=resume)
+    validation = open_batches(config, processor, config.validation) if config.validation else None
+    trained = run(
+        config.train, make_build(config), open_batches(config, processor, config.data), folder,
+        validation=validation, initial=lambda: initial_weights(config), engine=engine,
+    )  # fmt: skip
+    return dataclasses.replace(trained, processor=processor)

@@ -1,0 +1,183 @@
+"""The loop around the step: batches in; metrics, checkpoints and a trained state out; stops and goes on at any step.
+
+It knows no experiment: any model and any batches will do.
+"""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+from jax.experimental import multihost_utils
+
+from rsfm.errors import UserError
+from rsfm.training.checkpoint import Checkpoints
+from rsfm.training.config import TrainConfig
+from rsfm.training.distributed import StopSignal
+from rsfm.training.engine import Engine, JitEngine, to_floats
+from rsfm.training.log import RunLog, write_json
+from rsfm.training.state import Build, TrainState, merge, trainable_table, with_arrays
+from rsfm.training.step import report, weigh
+from rsfm.types import Sample
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """An endless iterator of numpy Samples that knows its place."""
+
+    def __iter__(self) -> Iterator[Sample]: ...
+
+    def __next__(self) -> Sample: ...
+
+    def get_state(self) -> Any: ...
+
+    def set_state(self, state: Any) -> None: ...
+
+
+OpenBatches = Callable[[int, int], Batches]  # (host, hosts) -> this host's rows of every batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training gives back.
+
+    Attributes:
+        state: global arrays.
+        signal: what stopped it before the last step (SIGTERM, SIGINT), the state saved; None for a run that ended.
+        last: the last row of metrics.
+        processor: the Processor the model was trained with; None from `run`.
+    """
+
+    state: TrainState
+    signal: int | None
+    last: dict[str, Any]
+    processor: Any = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or as shells say it 128 + signal: the run is not at its end and can be resumed."""
+        return 0 if self.signal is None else 128 + self.signal
+
+    @property
+    def model(self) -> Any:
+        """The model with its averaged weights where they are kept."""
+        return merge(self.state, averaged=True)
+
+
+def run(
+    config: TrainConfig,
+    build: Build,
+    open_data: OpenBatches,
+    folder: Path,
+    *,
+    validation: OpenBatches | None = None,
+    initial: Callable[[], dict[str, Any] | None] = lambda: None,
+    engine: Callable[[TrainConfig, Build], Engine] = JitEngine,
+) -> Trained:
+    """Trains the model that `build` makes on the batches that `open_data` opens, from where `folder` was left."""
+    runner = engine(config, build)
+    batches = open_data(*runner.host)
+    held_out = validation(*runner.host) if validation and config.eval_every else None
+    with Checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints:
+        state = begin(runner, checkpoints, batches, initial)
+        start = int(state.step)
+        primary = jax.process_index() == 0
+        if primary:
+            write_json(folder / "trainable.json", trainable_table(state))
+        with RunLog(folder, start=start, steps=config.steps, primary=primary) as log, StopSignal() as stop:
+            log.say(f"{folder.name}: step {start} of {config.steps}, {describe(state)}, {jax.device_count()} devices")
+            state = learn(config, runner, runner.adopt(state), range(start, config.steps), batches, held_out, checkpoints, log, stop)
+            early = stop.told if int(runner.release(state).step) < config.steps else None
+        return Trained(state=runner.release(state), signal=early, last=log.last)
+
+
+def begin(
+    engine: Engine, checkpoints: Checkpoints, batches: Batches, initial: Callable[[], dict[str, Any] | None]
+) -> TrainState:
+    """The newest checkpoint's state with `batches` moved to its place, else a new state with the initial weights."""
+    if checkpoints.latest is not None:
+        state, position = checkpoints.restore(engine.abstract())
+        batches.set_state(position)
+        return state
+    state, weights = engine.create(), initial()
+    return state if weights is None else with_arrays(state, weights)
+
+
+def learn(
+    config: TrainConfig,
+    engine: Engine,
+    state: TrainState,
+    steps: range,
+    batches: Batches,
+    held_out: Batches | None,
+    checkpoints: Checkpoints,
+    log: RunLog,
+    stop: StopSignal,
+) -> TrainState:
+    """The steps themselves, up to the last or to a signal; a checkpoint of the state is on its way when it returns."""
+    first = held_out.get_state() if held_out is not None else None
+    for done in steps:
+        step = done + 1
+        state = one_step(engine, state, step, batches, log)
+        if held_out is not None and step % config.eval_every == 0:
+            held_out.set_state(first)
+            log.evaluation(step, evaluate(config, engine, state, held_out))
+        told = stop.reached(step)
+        if told or step == config.steps or (config.save_every and step % config.save_every == 0):
+            checkpoints.save(step, engine.release(state), batches.get_state())
+        if told and step < config.steps:
+            log.flush()
+            log.say(f"told to stop: saved step {step}; go on with --resume")
+            break
+    return state
+
+
+def one_step(engine: Engine, state: TrainState, step: int, batches: Batches, log: RunLog) -> TrainState:
+    """Reads a batch and starts the step on it. A new structure of batch compiles here, and the log says so."""
+    batch = next(batches)
+    compiled, clock = engine.compiled, time.perf_counter()
+    state, metrics = engine.step(state, batch)
+    samples = batch.text_ids.shape[0] * engine.host[1]
+    if engine.compiled > compiled:
+        streams, seconds = ", ".join(sorted(batch.observations)), time.perf_counter() - clock
+        log.say(f"step {step}: compiled for streams {streams}, batch {samples}, in {seconds:.1f} s ({engine.compiled} structures)")
+    log.step(step, metrics, samples=samples, compiled=engine.compiled)
+    return state
+
+
+def evaluate(config: TrainConfig, engine: Engine, state: TrainState, batches: Batches) -> dict[str, float]:
+    """Mean losses over `eval_batches` batches, each head's over all its targets."""
+    sums: dict[str, Any] = {}
+    units: dict[str, Any] = {}
+    for batch in itertools.islice(batches, config.eval_batches):
+        for total, part in zip((sums, units), engine.evaluate(state, batch), strict=True):
+            for name, value in to_floats(part).items():
+                total[name] = total.get(name, 0.0) + value
+    terms = {name: jax.numpy.asarray(value) for name, value in sums.items()}
+    counts = {name: jax.numpy.asarray(value) for name, value in units.items()}
+    return to_floats(report(weigh(config.loss_weights, terms, counts), terms, counts))
+
+
+def open_run(folder: Path, config: Any, *, resume: bool) -> Path:
+    """The run folder with its config.json, refused where it holds another run."""
+    path = folder / "config.json"
+    if path.exists() and not resume:
+        raise UserError(f"{folder} holds a run already. Give --resume to go on with it, or another --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}). Give --out a folder you may write.") from error
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("run folder looked at")  # before the first process writes into it
+    if jax.process_index() == 0:
+        write_json(path, config)
+    return folder
+
+
+def describe(state: TrainState) -> str:
+    """"1,234 parameters train, 0 are frozen"."""
+    table = trainable_table(state)
+    return f"{table['trainable_parameters']:,} parameters train, {table['frozen_parameters']:,} are frozen"

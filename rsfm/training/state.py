@@ -1,0 +1,134 @@
+"""TrainState: everything a step reads and gives back, as one pytree of arrays.
+
+The model is held split: its structure is static, its parameters are apart in those that train and those that are frozen.
+"""
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Int
+
+from rsfm.errors import UserError, unknown
+from rsfm.pytree import pytree_dataclass, replace, static
+
+Tree = dict[Any, Any]  # nested, by attribute name
+Build = Callable[[], nnx.Module]
+
+
+@pytree_dataclass
+class TrainState:
+    """What training carries from step to step.
+
+    Attributes:
+        step: batches seen, those skipped included.
+        skipped: steps thrown away for a loss or gradient that was not finite.
+        params: parameters that train, float32.
+        frozen: parameters that do not.
+        rest: other state of the model, such as the counts of its random streams.
+        optimizer: optax state, for `params` only.
+        average: moving average of `params`, or None.
+        graphdef: structure of the model.
+    """
+
+    step: Int[Array, ""]
+    skipped: Int[Array, ""]
+    params: Tree
+    frozen: Tree
+    rest: Tree
+    optimizer: Any
+    average: Tree | None
+    graphdef: Any = static()
+
+
+def create_state(
+    build: Build, optimizer: optax.GradientTransformation, *, freeze: Sequence[str] = (), average: bool = False
+) -> TrainState:
+    """A state at step 0 around a new model. Pure: to be jitted with the layout of its output, or evaluated by shape.
+
+    Args:
+        build: makes the model from nothing, seed included.
+        optimizer: made by rsfm.training.optimizer.
+        freeze: patterns over parameter names, see `frozen_names`.
+        average: keep a moving average of the weights.
+    """
+    with nnx.use_eager_sharding(False):  # the layout is decided once, by `create`'s output, not parameter by parameter
+        model = build()
+    names = frozen_names(parameter_table(model), freeze)
+    graphdef, *parts = nnx.split(model, nnx.All(nnx.Param, _not_in(names)), nnx.Param, ...)
+    params, frozen, rest = (nnx.to_pure_dict(nnx.as_pure(part)) for part in parts)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32), skipped=jnp.zeros((), jnp.int32), params=params, frozen=frozen, rest=rest,
+        optimizer=optimizer.init(params), average=jax.tree.map(jnp.copy, params) if average else None, graphdef=graphdef,
+    )  # fmt: skip
+
+
+def merge(state: TrainState, *, averaged: bool = False) -> Any:
+    """The model with the state's weights; the moving average of them where asked and kept."""
+    params = state.average if averaged and state.average is not None else state.params
+    return nnx.merge(state.graphdef, params, state.frozen, state.rest)
+
+
+def parameter_table(model: nnx.Module) -> dict[str, nnx.Param]:
+    """Every parameter by dotted name, concrete or abstract: "encoder.blocks.attention.query.kernel"."""
+    return {dotted(path): param for path, param in nnx.to_flat_state(nnx.state(model, nnx.Param))}
+
+
+def dotted(path: Sequence[Any]) -> str:
+    """("blocks", 0, "kernel") -> "blocks.0.kernel"; takes keys of jax.tree_util too."""
+    return ".".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
+
+
+def frozen_names(names: Mapping[str, Any] | Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
+    """The names any pattern matches. A pattern is a name with wildcards, or the beginning of names ("decoder")."""
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = {n for n in names if fnmatch.fnmatchcase(n, pattern) or n.startswith(pattern + ".")}
+        if not matched:
+            raise UserError(f"train.freeze matches no parameter: {unknown('pattern', pattern, {n.split('.')[0] for n in names})}")
+        found |= matched
+    if patterns and len(found) == len(names):
+        raise UserError(f"train.freeze {tuple(patterns)} freezes all {len(found)} parameters: nothing is left to train.")
+    return frozenset(found)
+
+
+def _not_in(names: frozenset[str]) -> Callable[[Sequence[Any], Any], bool]:
+    return lambda path, value: dotted(path) not in names
+
+
+def trainable_table(state: TrainState) -> dict[str, Any]:
+    """What trains and what is frozen, by name with shape and count, as written to trainable.json."""
+    table: dict[str, Any] = {}
+    for kind, tree in (("trainable", state.params), ("frozen", state.frozen)):
+        flat = jax.tree_util.tree_flatten_with_path(tree)[0]
+        rows = [{"name": dotted(path), "shape": list(leaf.shape), "parameters": int(leaf.size)} for path, leaf in flat]
+        table[kind] = sorted(rows, key=lambda row: row["name"])
+        table[f"{kind}_parameters"] = sum(row["parameters"] for row in rows)
+    return table
+
+
+def model_arrays(state: TrainState, *, averaged: bool = False) -> dict[str, Any]:
+    """All of the model's parameters by dotted name, whatever trains: what a checkpoint of weights holds."""
+    params = state.average if averaged and state.average is not None else state.params
+    flat = [item for tree in (params, state.frozen) for item in jax.tree_util.tree_flatten_with_path(tree)[0]]
+    return {dotted(path): leaf for path, leaf in flat}
+
+
+def with_arrays(state: TrainState, arrays: Mapping[str, Any]) -> TrainState:
+    """A new state with the model's parameters taken from `arrays`; all must be there, none more, of the same shapes."""
+    own = model_arrays(state)
+    missing, extra = sorted(set(own) - set(arrays)), sorted(set(arrays) - set(own))
+    shapes = [f"{n} {tuple(arrays[n].shape)} for {tuple(own[n].shape)}" for n in own if n in arrays and arrays[n].shape != own[n].shape]
+    if missing or extra or shapes:
+        raise UserError(f"Weights do not fit the model. Missing: {missing}. Unexpected: {extra}. Wrong shape: {shapes}.")
+
+    def take(path: Sequence[Any], leaf: Any) -> Any:
+        return jax.device_put(arrays[dotted(path)].astype(leaf.dtype), leaf.sharding)
+
+    params, frozen = (jax.tree_util.tree_map_with_path(take, tree) for tree in (state.params, state.frozen))
+    average = None if state.average is None else jax.tree.map(jnp.copy, params)
+    return replace(state, params=params, frozen=frozen, average=average)

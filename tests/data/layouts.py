@@ -1,0 +1,199 @@
+"""Writes a few small files in the layout of each published dataset, so that tests run without the data folder."""
+
+import bz2
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.transform import Affine
+
+UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+
+
+def write_layout(name: str, root: Path) -> Path:
+    """Writes dataset `name` below the data folder `root` and returns `root`."""
+    LAYOUTS[name](root, np.random.default_rng(0))
+    return root
+
+
+def write_raster(path: Path, bands: np.ndarray, *, transform: Affine = UTM, tags: dict[str, str] | None = None, **kwargs) -> None:
+    """Writes bands (c h w) as a GeoTIFF in UTM zone 33 north."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count, height, width = bands.shape
+    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": bands.dtype}
+    with rasterio.open(path, "w", **profile, crs="EPSG:32633", transform=transform, **kwargs) as file:
+        file.write(bands)
+        file.update_tags(**(tags or {}))
+
+
+def write_picture(path: Path, rng: np.random.Generator, height: int, width: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(path)
+
+
+def aid_rsicd(root: Path, rng: np.random.Generator) -> None:
+    folder, lines = root / "aid_rsicd", []
+    for split, scene in [("train", "Airport"), ("train", "BareLand"), ("val", "Airport"), ("val", "StorageTanks")]:
+        image = f"images/{scene}/{scene.lower()}_{len(lines)}.jpg"
+        write_picture(folder / image, rng, 30, 30)
+        lines.append({"image": image, "scene": scene, "split": split, "captions": [f"sentence {k} ." for k in range(5)]})
+    (folder / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+
+
+def terramesh(root: Path, rng: np.random.Generator) -> None:
+    folder, tag = root / "terramesh5" / "examples", {"datetime": "2021-07-23T13:22:41.000000000"}
+    for tile in ("637U_59R_1_3", "38D_378R_2_3"):
+        optical = rng.integers(1, 6000, (12, 16, 16)).astype(np.int16)
+        optical[:, 0, 0] = 0  # nodata
+        write_raster(folder / "S2L2A" / f"{tile}.tif", optical)
+        write_raster(folder / "S1RTC" / f"{tile}.tif", rng.uniform(-30, 0, (2, 16, 16)), tags=tag)
+        write_raster(folder / "DEM" / f"{tile}.tif", rng.integers(0, 900, (1, 16, 16)).astype(np.int16))
+        write_raster(folder / "LULC" / f"{tile}.tif", rng.integers(0, 10, (1, 16, 16)).astype(np.uint8), tags=tag)
+
+
+def bigearthnet(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "bigearthnet"
+    for split, place in (("train", "1_2"), ("val", "3_4"), ("test", "5_6")):
+        patch, twin = f"S2A_MSIL2A_20170613T101031_{place}", f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_{place}"
+        write_patch(folder / "BigEarthNet-S2-Example" / patch, rng)
+        radar = folder / "BigEarthNet-S1-Example" / twin
+        for name in ("VV", "VH"):
+            write_raster(radar / f"{twin}_{name}.tif", rng.uniform(-35, 5, (1, 120, 120)).astype(np.float32))
+        facts = {"corresponding_s2_patch": patch, "acquisition_time": "2017-06-13T16:50:43", "labels": ["Pastures"]}
+        (radar / f"{twin}_labels_metadata.json").write_text(json.dumps(facts))
+        (folder / f"{split}.csv.bz2").write_bytes(bz2.compress(f"{patch}\n".encode()))
+
+
+def write_patch(folder: Path, rng: np.random.Generator) -> None:
+    """One Sentinel-2 patch of BigEarthNet: 12 one-band files of 10, 20 and 60 m and the label file."""
+    for name in ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12"):
+        size = {"B01": 20, "B09": 20, "B02": 120, "B03": 120, "B04": 120, "B08": 120}.get(name, 60)
+        pixels = rng.integers(1, 5000, (1, size, size)).astype(np.uint16)
+        transform = UTM * Affine.scale(120 / size)
+        write_raster(folder / f"{folder.name}_{name}.tif", pixels, transform=transform)
+    labels = ["Non-irrigated arable land", "Peatbogs", "Airports"]
+    facts = {"labels": labels, "acquisition_date": "2017-06-13 10:10:31"}
+    (folder / f"{folder.name}_labels_metadata.json").write_text(json.dumps(facts))
+
+
+def indian_pines(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "indian_pines"
+    folder.mkdir(parents=True)
+    truth = rng.integers(0, 5, (96, 96)).astype(np.uint8)
+    np.save(folder / "Indian_pines_corrected.npy", rng.integers(955, 9604, (96, 96, 200), np.uint16))
+    np.save(folder / "Indian_pines_gt.npy", truth)
+
+
+def eolearn(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "eolearn" / "example_data"
+    patch = folder / "TestEOPatch"
+    for part in ("data", "mask", "mask_timeless"):
+        (patch / part).mkdir(parents=True)
+    np.save(folder / "REFERENCE_SCENES.npy", rng.uniform(0, 0.5, (5, 20, 20, 13)).astype(np.float32))
+    np.save(patch / "data" / "NDVI.npy", rng.uniform(-0.1, 0.9, (7, 20, 20, 1)).astype(np.float32))
+    np.save(patch / "mask" / "CLM.npy", (np.arange(7) % 3 == 1).astype(np.uint8)[:, None, None, None] * np.ones((1, 20, 20, 1)))
+    cover = np.array([0, 1, 2, 3, 4, 8], np.uint16)[rng.integers(0, 6, (20, 20, 1))]
+    np.save(patch / "mask_timeless" / "LULC.npy", cover)
+    (patch / "timestamps.json").write_text(json.dumps([f"2015-{month:02d}-11T10:00:08" for month in range(3, 10)]))
+    ring = [[465181, 5079244], [465181, 5079444], [465381, 5079444], [465381, 5079244], [465181, 5079244]]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    (patch / "bbox.geojson").write_text(json.dumps({"crs": crs, "type": "Polygon", "coordinates": [ring]}))
+
+
+def fuel_moisture(root: Path, rng: np.random.Generator) -> None:
+    folder, n = root / "presto" / "data" / "fuel_moisture", 40
+    (folder / "npy").mkdir(parents=True)
+    site = np.array([f"Site {i // 2}" for i in range(n)])
+    target = rng.uniform(40, 300, n).round(3)
+    low = [-25, -30, *[100] * 11, 265, 0, 50, 0, 0]
+    high = [-5, -10, *[6000] * 11, 303, 0.02, 3000, 30, 0.8]
+    arrays = {
+        "s1_s2_era5_srtm": rng.uniform(low, high, (n, 3, 18)),
+        "target": target,
+        "is_test": (np.arange(n) >= 30).astype(np.int64),
+        "site": site,
+        "month": np.tile([3, 4, 4], (n, 1)),
+        "latlon": np.stack([rng.uniform(30, 48, n), rng.uniform(-123, -94, n)], 1),
+    }
+    for name, array in arrays.items():
+        np.save(folder / "npy" / f"{name}.npy", array)
+    rows = [{"site": "unused", "percent(t)": 1.0, "date": "2018-01-31T00:00:00"}]
+    rows += [
+        {"site": s, "percent(t)": float(y), "date": "2018-06-30T00:00:00"} for s, y in zip(site, target, strict=True)
+    ]
+    labels = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": row} for row in rows]}
+    (folder / "single_file_labels.geojson").write_text(json.dumps(labels))
+
+
+def cawa(root: Path, rng: np.random.Generator) -> None:
+    path = root / "cawa" / "cawa_joined_labels_ndvi.csv"
+    path.parent.mkdir(parents=True)
+    days = list(range(1, 366, 16))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["country", "region", "date", "year", "label_1", "label_2", "area", *[f"X{d}" for d in days]])
+        for region in ("Fergana", "Kashkadarya", "Samarkand", "Dushanbe", "Khorezm"):
+            for crop in ("cotton", "melons"):
+                ndvi = ["NA", *rng.uniform(-0.1, 0.9, len(days) - 1).round(4)]
+                writer.writerow(["Uzbekistan", region, "2016-06-14", "2016", crop, "summer", "1500.5", *ndvi])
+
+
+def levir_cd(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "levir_cd_samples" / "samples"
+    (folder / "label").mkdir(parents=True)
+    for name in ("train_1_0000_0000.png", "train_2_0256_0000.png", "test_9_0000_0512.png"):
+        write_picture(folder / "A" / name, rng, 32, 32)
+        write_picture(folder / "B" / name, rng, 32, 32)
+        Image.fromarray((rng.random((32, 32)) > 0.5).astype(np.uint8) * 255).save(folder / "label" / name)
+
+
+def dota(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "dota_example" / "example"
+    write_picture(folder / "images" / "P0001.png", rng, 300, 800)
+    (folder / "labelTxt").mkdir()
+    lines = ["imagesource:GoogleEarth", "gsd:0.25"]
+    for x, y, category in [(100, 50, "ship"), (300, 280, "ship"), (700, 100, "harbor"), (250, 20, "ship")]:
+        lines.append(f"{x - 9} {y} {x} {y - 9} {x + 9} {y} {x} {y + 9} {category} 0")
+    (folder / "labelTxt" / "P0001.txt").write_text("\n".join(lines) + "\n")
+
+
+def deepforest(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "deepforest"
+    write_raster(folder / "OSBS_029.tif", rng.integers(0, 256, (3, 400, 400)).astype(np.uint8), nodata=255)
+    write_picture(folder / "SOAP_061.png", rng, 400, 400)
+    for table, image in (("OSBS_029.csv", "OSBS_029.tif"), ("testfile_multi.csv", "SOAP_061.png")):
+        corners = rng.integers(0, 370, (12, 2))
+        rows = [f"{image},{x},{y},{x + 25},{y + 20},Tree" for x, y in corners]
+        (folder / table).write_text("\n".join(["image_path,xmin,ymin,xmax,ymax,label", *rows]) + "\n")
+
+
+def geotiff_folder(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "geotiff_folder"
+    for name in ("a", "b_may", "b_june"):
+        write_raster(folder / f"{name}.tif", rng.integers(100, 5000, (12, 24, 20)).astype(np.uint16))
+    write_raster(folder / "a_mask.tif", rng.integers(0, 4, (1, 24, 20)).astype(np.uint8), nodata=0)
+    (folder / "labels.csv").write_text(
+        "image,sensor,date,split,scene,tags,caption,value:biomass[t/ha],value:boats,mask,legend,question,answer\n"
+        "a.tif,sentinel2_l2a,2019-07-23,train,river,water;trees,a river; and trees,41.5,3,a_mask.tif,1=water;2=trees,"
+        "Is there water?,yes\n"
+        "b_may.tif;b_june.tif,sentinel2_l2a,2019-05-03;2019-06-12,test,farmland,,,,,,,,\n"
+    )
+
+
+LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
+    "aid_rsicd": aid_rsicd,
+    "terramesh": terramesh,
+    "bigearthnet": bigearthnet,
+    "indian_pines": indian_pines,
+    "eolearn": eolearn,
+    "fuel_moisture": fuel_moisture,
+    "cawa": cawa,
+    "levir_cd": levir_cd,
+    "dota": dota,
+    "deepforest": deepforest,
+    "geotiff_folder": geotiff_folder,
+}

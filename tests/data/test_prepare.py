@@ -1,0 +1,224 @@
+"""What is prepared comes back as it was, in order, without tensorflow or pickle."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rsfm.data.datasets import Dataset, DatasetInfo
+from rsfm.data.pipeline import Source, make_batches
+from rsfm.data.prepare import PreparedDataset, decode, encode, is_prepared, prepare, write_records
+from rsfm.errors import UserError
+from rsfm.tasks import converse
+from rsfm.types import BAND_CODES, Boxes, GeoGrid, Mask, Observation, Record, Sample, Turn, Value
+
+words = st.text(max_size=12)
+numbers = st.floats(allow_infinity=False, width=64)
+maybe = st.none() | numbers
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    t, h, w, c = (draw(st.integers(1, 3)) for _ in range(4))
+    f4 = st.floats(width=32)
+    return Observation(
+        values=draw(arrays(draw(st.sampled_from([np.float32, np.float64])), (t, h, w, c), elements=f4)),
+        valid=draw(arrays(bool, (t, h, w))),
+        band_valid=draw(arrays(bool, (c,))),
+        wavelength_um=draw(arrays(np.float32, (c,), elements=f4)),
+        bandwidth_um=draw(arrays(np.float32, (c,), elements=f4)),
+        band_code=draw(arrays(np.int32, (c,), elements=st.sampled_from(list(BAND_CODES.values())))),
+        time_days=draw(arrays(np.float64, (t,), elements=f4)),
+        gsd_m=np.asarray(draw(f4), np.float32),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    n, h, w = (draw(st.integers(0, 4)) for _ in range(3))
+    names = st.lists(words, max_size=3).map(tuple)
+    transform = st.tuples(*[numbers] * 6)
+    integers = st.sampled_from([np.int16, np.int32])
+    return Record(
+        id=draw(words),
+        observations=draw(st.dictionaries(words, observations(), max_size=2)),
+        location_deg=draw(st.none() | st.tuples(numbers, numbers)),
+        grid=draw(
+            st.none()
+            | st.builds(GeoGrid, crs=st.none() | words, transform=transform, height=st.just(h), width=st.just(w))
+        ),
+        scene=draw(st.none() | words),
+        tags=draw(names),
+        captions=draw(names),
+        turns=draw(st.lists(st.builds(Turn, question=words, answers=names), max_size=2).map(tuple)),
+        values=draw(
+            st.lists(st.builds(Value, name=words, value=numbers, unit=words, low=maybe, high=maybe), max_size=2).map(
+                tuple
+            )
+        ),
+        boxes=draw(
+            st.none()
+            | st.builds(Boxes, corners=arrays(np.float64, (n, 4, 2)), labels=st.lists(words, max_size=3).map(tuple))
+        ),
+        mask=draw(st.none() | st.builds(Mask, class_index=arrays(draw(integers), (h, w)), legend=names)),
+        images=draw(st.dictionaries(words, arrays(np.uint8, (h, w, 3)), max_size=2)),
+    )
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    """Equal to the last bit, type for type; NaN equals NaN."""
+    assert type(a) is type(b)
+    if dataclasses.is_dataclass(a):
+        for field in dataclasses.fields(a):
+            assert_equal(getattr(a, field.name), getattr(b, field.name))
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        assert a.tobytes() == b.tobytes()
+    elif isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_equal(x, y)
+    else:
+        assert a == b or (a != a and b != b)
+
+
+INFO = DatasetInfo(
+    name="made",
+    title="Made here",
+    url="https://example.org",
+    licence="none",
+    citation="none",
+    layout="none",
+    splits={"train": "some", "val": "others"},
+    sensors=("aerial_rgb",),
+    tasks=("scene",),
+    folder="made",
+    needs=(),
+)
+
+
+class Made(Dataset):
+    """Five pictures of a size each."""
+
+    info = INFO
+
+    def index(self) -> None:
+        self.first = {"train": 0, "val": 100}[self.split]
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, i: int) -> Record:
+        rng = np.random.default_rng(self.first + i)
+        h, w = rng.integers(2, 9, 2)
+        seen = Observation(
+            values=rng.random((1, h, w, 3), dtype=np.float32),
+            valid=rng.random((1, h, w)) < 0.9,
+            band_valid=np.ones(3, bool),
+            wavelength_um=np.array([0.66, 0.56, 0.49], np.float32),
+            bandwidth_um=np.full(3, 0.1, np.float32),
+            band_code=np.zeros(3, np.int32),
+            time_days=np.full(1, np.nan, np.float32),
+            gsd_m=np.asarray(1.0, np.float32),
+        )
+        return Record(id=f"{self.split}/{i}", observations={"aerial_rgb": seen}, scene=f"scene {i}")
+
+    def group(self, i: int) -> str:
+        return f"place {i // 2}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("prepared")
+    return write_records(INFO, {split: Made(root.parent, split) for split in INFO.splits}, root)
+
+
+@given(records())
+def test_a_record_comes_back_bit_for_bit(record: Record) -> None:
+    assert_equal(decode(*encode(record)), record)
+
+
+def test_a_prepared_folder_gives_the_records_in_their_order(folder: Path) -> None:
+    assert is_prepared(folder)
+    for split in INFO.splits:
+        original, prepared = Made(folder, split), PreparedDataset(folder, split)
+        assert len(prepared) == 5 and prepared.info == INFO
+        for i, record in enumerate(prepared):
+            assert_equal(record, original[i])
+            assert prepared.group(i) == original.group(i)
+        assert prepared[-1].id == f"{split}/4"
+        with pytest.raises(IndexError, match="has 5 records, asked for number 5"):
+            prepared[5]
+
+
+def test_prepared_files_are_arrayrecords_without_tensorflow(folder: Path) -> None:
+    assert any("array_record" in path.name for path in folder.iterdir())
+    assert "tensorflow" not in sys.modules
+
+
+def test_a_prepared_folder_stands_for_a_dataset_in_a_mixture(folder: Path) -> None:
+    def to_sample(record: Record, dialogue: Any) -> Sample:
+        number = int(record.id.split("/")[1])
+        text = np.array([number], np.int32)
+        return Sample(
+            observations={},
+            location_deg=np.zeros(2, np.float32),
+            text_ids=text,
+            text_valid=text >= 0,
+            loss_mask=text >= 0,
+            targets={},
+        )
+
+    source = Source(dataset=str(folder), tasks=("scene",), batch_size=5)
+    sample = next(make_batches([source], to_sample, converse=converse, seed=0))
+    assert sorted(np.ravel(sample.text_ids).tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_what_can_go_wrong_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected a prepared dataset, found no dataset_info.json"):
+        PreparedDataset(tmp_path, "train")
+    with pytest.raises(UserError, match="Unknown prepared split of made 'trian'. Did you mean 'train'"):
+        PreparedDataset(folder, "trian")
+    with pytest.raises(UserError, match="Unknown dataset 'aid_rscid'. Did you mean 'aid_rsicd'"):
+        prepare("aid_rscid", tmp_path, tmp_path / "out")
+    with pytest.raises(UserError, match="Unknown split of aid_rsicd 'vall'. Did you mean 'val'"):
+        prepare("aid_rsicd", tmp_path, tmp_path / "out", ["vall"])
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write prepared made"):
+        write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "file" / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failing_dataset_leaves_nothing(tmp_path: Path) -> None:
+    class Broken(Made):
+        def __getitem__(self, i: int) -> Record:
+            if i == 3:
+                raise UserError("made: cannot read picture 3.")
+            return super().__getitem__(i)
+
+    with pytest.raises(UserError, match="cannot read picture 3"):
+        write_records(INFO, {"train": Broken(tmp_path, "train")}, tmp_path / "out")
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_a_newer_format_is_refused() -> None:
+    text, data = encode(Made(Path("."), "train")[0])
+    with pytest.raises(UserError, match="format 2, expected 1. Prepare the dataset again"):
+        decode(text.replace('"format": 1', '"format": 2'), data)
+
+
+@pytest.mark.data
+def test_a_published_dataset_is_prepared(published_data: Path, tmp_path: Path) -> None:
+    folder = prepare("indian_pines", published_data, tmp_path, ["val"])
+    (record,) = PreparedDataset(folder, "val")
+    assert record.mask is not None and record.mask.class_index.shape == (145, 145)

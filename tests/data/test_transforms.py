@@ -1,0 +1,207 @@
+"""Pixels, masks, boxes, images and the map grid move together."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsfm.data.transforms import (
+    AugmentConfig,
+    augment,
+    crop_window,
+    flip_columns,
+    flip_rows,
+    quarter_turns,
+    random_crop,
+)
+from rsfm.pytree import replace
+from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Value
+
+sizes = st.tuples(st.integers(2, 9).map(lambda n: 2 * n), st.integers(2, 9).map(lambda n: 2 * n))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def observation(values: np.ndarray) -> Observation:
+    t, h, w, c = values.shape
+    return Observation(
+        values=values.astype(np.float32),
+        valid=np.ones((t, h, w), bool),
+        band_valid=np.ones(c, bool),
+        wavelength_um=np.linspace(0.4, 0.9, c).astype(np.float32),
+        bandwidth_um=np.full(c, 0.1, np.float32),
+        band_code=np.zeros(c, np.int32),
+        time_days=np.arange(t, dtype=np.float32),
+        gsd_m=np.asarray(10.0, np.float32),
+    )
+
+
+def record(height: int, width: int) -> Record:
+    """Every pixel holds its own number in picture, mask and image; with a stream at half resolution and a series."""
+    number = np.arange(height * width).reshape(height, width)
+    coarse = number[::2, ::2]
+    corners = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
+    row, column = np.divmod(number.ravel(), width)
+    boxes = corners + np.stack([column, row], -1)[:, None]
+    return Record(
+        id="numbers",
+        observations={
+            "fine": observation(np.stack([number, number + 0.5])[..., None].repeat(3, -1)),
+            "coarse": observation(coarse[None, ..., None]),
+            "series": observation(np.arange(10.0).reshape(5, 1, 1, 2)),
+        },
+        location_deg=(15.0, 46.0),
+        grid=GeoGrid(
+            crs="EPSG:32633", transform=(10.0, 0.0, 500000.0, 0.0, -10.0, 5100000.0), height=height, width=width
+        ),
+        values=(Value(name="cover", value=3.0, unit="%"), Value(name="trees", value=9.0, unit="")),
+        boxes=Boxes(corners=boxes, labels=tuple(map(str, number.ravel()))),
+        mask=Mask(class_index=number.astype(np.int32), legend=tuple(map(str, number.ravel()))),
+        images={"rgb": np.stack([number] * 3, -1)},
+    )
+
+
+def assert_same(a: Record, b: Record) -> None:
+    for name in a.observations:
+        for field in dataclasses.fields(Observation):
+            np.testing.assert_array_equal(
+                getattr(a.observations[name], field.name), getattr(b.observations[name], field.name)
+            )
+    assert a.mask is not None and b.mask is not None and a.boxes is not None and b.boxes is not None
+    np.testing.assert_array_equal(a.mask.class_index, b.mask.class_index)
+    np.testing.assert_allclose(a.boxes.corners, b.boxes.corners)
+    np.testing.assert_array_equal(a.images["rgb"], b.images["rgb"])
+    assert a.boxes.labels == b.boxes.labels and a.values == b.values
+    assert a.grid is not None and b.grid is not None
+    np.testing.assert_allclose(a.grid.transform, b.grid.transform)
+    assert (a.grid.height, a.grid.width) == (b.grid.height, b.grid.width)
+
+
+def assert_paired(moved: Record, width: int) -> None:
+    """Mask, image, box and map coordinate of every pixel still tell the number the pixel holds."""
+    assert moved.mask is not None and moved.boxes is not None and moved.grid is not None
+    number = np.asarray(moved.observations["fine"].values[0, :, :, 0]).astype(int)
+    np.testing.assert_array_equal(moved.mask.class_index, number)
+    np.testing.assert_array_equal(moved.images["rgb"][..., 1], number)
+    x, y = np.floor(moved.boxes.corners.mean(1)).astype(int).T
+    np.testing.assert_array_equal(number[y, x], [int(label) for label in moved.boxes.labels])
+    assert len(x) == number.size
+    a, b, c, d, e, f = moved.grid.transform
+    rows, columns = np.indices(number.shape) + 0.5
+    east, south = a * columns + b * rows + c - 500000, 5100000 - (d * columns + e * rows + f)
+    np.testing.assert_array_equal(np.floor(south / 10).astype(int) * width + np.floor(east / 10).astype(int), number)
+    assert (moved.grid.height, moved.grid.width) == number.shape
+
+
+@pytest.mark.parametrize("move", [flip_columns, flip_rows])
+@given(size=sizes)
+def test_flipping_twice_changes_nothing(move: Callable[[Record], Record], size: tuple[int, int]) -> None:
+    before = record(*size)
+    once = move(before)
+    assert_paired(once, size[1])
+    assert not np.array_equal(once.observations["fine"].values, before.observations["fine"].values)
+    assert_same(move(once), before)
+
+
+@given(size=sizes, turns=st.integers(-3, 7))
+def test_four_quarter_turns_change_nothing(size: tuple[int, int], turns: int) -> None:
+    before = record(*size)
+    turned = quarter_turns(before, turns)
+    assert_paired(turned, size[1])
+    assert_same(quarter_turns(turned, 4 - turns), before)
+
+
+@given(size=sizes, crop=st.integers(1, 20), seed=seeds)
+def test_a_window_keeps_everything_in_place(size: tuple[int, int], crop: int, seed: int) -> None:
+    cut = random_crop(record(*size), np.random.default_rng(seed), crop)
+    assert_paired(cut, size[1])
+    assert cut.observations["fine"].values.shape[1:3] == (min(crop, size[0]), min(crop, size[1]))
+    assert cut.observations["series"].values.shape == (5, 1, 1, 2)
+
+
+@given(size=sizes, seed=seeds)
+def test_augmented_pixels_mask_boxes_and_grid_agree(size: tuple[int, int], seed: int) -> None:
+    moved = augment(record(*size), np.random.default_rng(seed), crop=5)
+    assert_paired(moved, size[1])
+    assert_same(moved, augment(record(*size), np.random.default_rng(seed), crop=5))
+
+
+def test_a_coarse_stream_is_cut_to_the_same_footprint() -> None:
+    cut = crop_window(record(16, 12), (4, 6, 8, 4))
+    np.testing.assert_array_equal(cut.observations["coarse"].values[0, :, :, 0], cut.images["rgb"][::2, ::2, 0])
+
+
+def test_location_follows_the_window_and_counts_are_dropped() -> None:
+    whole = record(16, 16)
+    left, right = (crop_window(whole, (0, column, 16, 8)) for column in (0, 8))
+    assert left.location_deg is not None and right.location_deg is not None
+    east_m = (right.location_deg[0] - left.location_deg[0]) * 111320 * np.cos(np.deg2rad(left.location_deg[1]))
+    assert east_m == pytest.approx(80, rel=0.01)
+    assert left.location_deg[1] == pytest.approx(right.location_deg[1], abs=1e-5)
+    assert [value.name for value in left.values] == ["cover"]
+    placeless = replace(whole, grid=None)
+    assert crop_window(placeless, (0, 0, 4, 4)).location_deg == placeless.location_deg
+
+
+@given(seed=seeds)
+def test_a_window_holds_a_label_where_there_is_one(seed: int) -> None:
+    before = record(64, 64)
+    index = np.full((64, 64), -1, np.int32)
+    index[50, 3], index[7, 60] = 0, 1
+    sparse = replace(before, mask=Mask(class_index=index, legend=("a", "b")))
+    cut = random_crop(sparse, np.random.default_rng(seed), 8)
+    assert cut.mask is not None and (cut.mask.class_index >= 0).any()
+    unlabelled = replace(before, mask=Mask(class_index=np.full((64, 64), -1, np.int32), legend=("a", "b")))
+    assert random_crop(unlabelled, np.random.default_rng(seed), 8).observations["fine"].values.shape[1:3] == (8, 8)
+
+
+@given(seed=seeds, probability=st.floats(0.1, 1.0))
+def test_dropout_marks_bands_and_dates_and_leaves_one(seed: int, probability: float) -> None:
+    before = record(4, 4)
+    after = augment(
+        before, np.random.default_rng(seed), flip=False, rotate=False, band_drop=probability, date_drop=probability
+    )
+    for name, each in after.observations.items():
+        np.testing.assert_array_equal(each.values, before.observations[name].values)
+        assert np.any(each.band_valid) and np.any(each.valid)
+        dates = np.asarray(each.valid)
+        assert ((dates.all((1, 2))) | (~dates.any((1, 2)))).all(), "a date is dropped whole"
+    if probability == 1.0:
+        assert np.sum(after.observations["fine"].band_valid) == 1
+
+
+def test_dropout_spares_a_date_that_holds_something() -> None:
+    before = record(4, 4)
+    fine = before.observations["fine"]
+    cloudy = replace(fine, valid=np.stack([np.zeros((4, 4), bool), np.ones((4, 4), bool)]))
+    for seed in range(20):
+        after = augment(
+            replace(before, observations={"fine": cloudy}),
+            np.random.default_rng(seed),
+            flip=False,
+            rotate=False,
+            date_drop=0.9,
+        )
+        np.testing.assert_array_equal(after.observations["fine"].valid, cloudy.valid)
+
+
+def test_brightness_changes_optical_values_alone() -> None:
+    before = record(4, 4)
+    coded = replace(before.observations["coarse"], band_code=np.ones(1, np.int32))
+    before = replace(before, observations={"fine": before.observations["fine"], "coarse": coded})
+    after = augment(before, np.random.default_rng(0), flip=False, rotate=False, brightness=0.2)
+    np.testing.assert_array_equal(after.observations["coarse"].values, coded.values)
+    ratio = after.observations["fine"].values[0, 1:] / before.observations["fine"].values[0, 1:]
+    assert np.ptp(ratio) < 1e-6 and 0.8 <= ratio.mean() <= 1.2 and abs(ratio.mean() - 1) > 1e-3
+
+
+def test_only_squares_are_turned_by_quarters() -> None:
+    for seed in range(12):
+        assert augment(record(4, 8), np.random.default_rng(seed)).images["rgb"].shape[:2] == (4, 8)
+
+
+def test_switched_off_it_changes_nothing() -> None:
+    off = AugmentConfig(flip=False, rotate=False)
+    assert_same(augment(record(6, 4), np.random.default_rng(0), **dataclasses.asdict(off)), record(6, 4))

@@ -1,0 +1,133 @@
+"""A run stopped at a random step and resumed gives the numbers of the run that was not, on fewer devices too."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from rsfm.errors import UserError
+from rsfm.training.checkpoint import Checkpoints, read_weights
+from rsfm.training.config import TrainConfig
+from rsfm.training.engine import JitEngine
+from rsfm.training.log import read_rows
+from rsfm.training.run import open_run, run
+from rsfm.training.state import model_arrays
+from tests.training.standin import Stream, build
+
+STEPS = 12
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words], env=dict(os.environ))
+
+
+def losses(folder: Path) -> list[float]:
+    rows = read_rows(folder / "metrics.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    return [row["loss"] for row in rows]
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    limit = time.monotonic() + 120
+    while len(read_rows(path)) < count:
+        assert time.monotonic() < limit, f"{path} did not reach {count} rows"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert start(folder).wait() == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run told to stop somewhere on its way."""
+    folder = tmp_path_factory.mktemp("stopped")
+    process = start(folder, "--pause", "0.2")
+    wait_for_rows(folder / "metrics.jsonl", random.randint(1, STEPS - 4))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+    saved = [int(path.name) for path in (folder / "checkpoints").iterdir()]
+    assert saved == [len(read_rows(folder / "metrics.jsonl"))] and saved[0] < STEPS
+    return folder
+
+
+def copy(folder: Path, to: Path) -> Path:
+    subprocess.run(["cp", "-r", str(folder), str(to)], check=True)
+    return to
+
+
+def test_stopped_and_resumed_is_the_same_to_the_last_digit(whole: Path, stopped: Path, tmp_path: Path) -> None:
+    folder = copy(stopped, tmp_path / "run")
+    assert start(folder).wait() == 0
+    assert losses(folder) == losses(whole)
+
+
+def test_eight_devices_to_four(whole: Path, stopped: Path, tmp_path: Path) -> None:
+    folder = copy(stopped, tmp_path / "run")
+    assert start(folder, "--devices", "4", "--mesh", "2,1,2,1").wait() == 0
+    np.testing.assert_allclose(losses(folder), losses(whole), rtol=1e-5)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(whole: Path, tmp_path: Path) -> None:
+    process = start(tmp_path, "--pause", "0.2", "--save_every", "2")
+    wait_for_rows(tmp_path / "metrics.jsonl", 5)
+    process.kill()
+    process.wait()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 99, "lo')  # what a crash leaves
+    assert start(tmp_path).wait() == 0
+    assert losses(tmp_path) == losses(whole)
+
+
+def test_the_run_folder_tells_what_was_done(whole: Path) -> None:
+    row = read_rows(whole / "metrics.jsonl")[-1]
+    names = {"step", "loss", "loss_text", "loss_value", "learning_rate", "gradient_norm", "samples_per_second", "compiled"}
+    assert names <= set(row) and row["compiled"] == 2
+    assert list((whole / "tensorboard").glob("events*")) and (whole / "config.json").exists()
+    assert json.loads((whole / "trainable.json").read_text())["frozen_parameters"] == 0
+    assert not list(whole.rglob("*.part")) and not list(whole.rglob("*orbax-checkpoint-tmp*"))
+
+
+def test_weights_of_a_run_are_read_by_name(whole: Path) -> None:
+    weights = read_weights(whole)
+    with Checkpoints(whole / "checkpoints") as checkpoints:
+        engine = JitEngine(TrainConfig(), partial(build, dropout=0.1), devices=jax.devices()[:1])
+        state, position = checkpoints.restore(engine.abstract())
+    assert position == {"next": STEPS} and int(state.step) == STEPS
+    assert weights.keys() == model_arrays(state).keys()
+    np.testing.assert_array_equal(weights["value.kernel"], state.params["value"]["kernel"])
+
+
+def test_validation_starts_from_the_same_place_each_time(tmp_path: Path) -> None:
+    engine = partial(JitEngine, devices=jax.devices()[:1])
+    config = TrainConfig(steps=4, eval_every=2, eval_batches=2)
+    trained = run(config, build, Stream, tmp_path, validation=Stream, engine=engine)
+    rows = read_rows(tmp_path / "evaluation.jsonl")
+    assert [row["step"] for row in rows] == [2, 4] and rows[1]["loss"] < rows[0]["loss"]
+    assert trained.exit_code == 0 and trained.last["step"] == 4
+
+
+def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path) -> None:
+    open_run(tmp_path, {}, resume=False)
+    with pytest.raises(UserError, match="Give --resume"):
+        open_run(tmp_path, {}, resume=False)
+    assert open_run(tmp_path, {}, resume=True) == tmp_path
+
+
+def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:
+    engine = JitEngine(TrainConfig(freeze=("layers",)), build, devices=jax.devices()[:1])
+    with Checkpoints(whole / "checkpoints") as checkpoints, pytest.raises(UserError, match="not a checkpoint of this model"):
+        checkpoints.restore(engine.abstract())

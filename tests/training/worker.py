@@ -1,0 +1,45 @@
+"""A process that trains the stand-in, as the tests of stopping and of several processes start it.
+
+python -m tests.training.worker FOLDER STEPS [--devices N] [--pause SECONDS] [--field value ...]
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import jax
+
+from rsfm.training import distributed
+from rsfm.training.config import TrainConfig
+from rsfm.training.engine import JitEngine
+from rsfm.training.run import open_run, run
+from rsfm.training.overrides import apply_overrides, pairs
+from tests.training.standin import Stream, build
+
+
+class SlowStream(Stream):
+    """Gives the parent time to send a signal."""
+
+    def __init__(self, *args: int, pause: float) -> None:
+        super().__init__(*args, streams=(("optical",), ("optical", "sar")))
+        self._pause = pause
+
+    def __next__(self):
+        time.sleep(self._pause)
+        return super().__next__()
+
+
+def main(args: list[str]) -> int:
+    given = dict(pairs(args[2:]))
+    count, pause = given.pop("devices", None), float(given.pop("pause", "0"))
+    distributed.initialize()
+    words = ["--steps", args[1], *(f"--{name}={value}" for name, value in given.items())]
+    config = apply_overrides(TrainConfig(mesh=(-1, 2, 1, 1)), words)
+    folder = open_run(Path(args[0]), {}, resume=True)
+    engine = partial(JitEngine, devices=jax.devices()[: int(count)] if count else None)
+    return run(config, partial(build, dropout=0.1), partial(SlowStream, pause=pause), folder, engine=engine).exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

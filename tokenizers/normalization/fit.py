@@ -1,0 +1,44 @@
+"""Fits band statistics and the scale of numbers on training splits only.
+
+    python tokenizers/normalization/fit.py            (needs the data folder; writes statistics.json beside this file)
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from rsfm.config import to_json
+from rsfm.data.datasets import DATASETS
+from rsfm.data.normalize import fit_statistics
+from rsfm.data.root import data_root
+from rsfm.quantities import AREA, COUNT, Quantity
+
+# sensor, dataset, split: instruments whose bands differ too much for one constant a unit.
+SENSORS = (
+    ("aviris_indian_pines", "indian_pines", "train"),
+    ("fuel_moisture_table", "fuel_moisture", "train"),
+    ("ndvi_series", "cawa", "train"),
+    ("aerial_rgb", "aid_rsicd", "train"),
+)
+FUEL = "live fuel moisture"
+
+
+def main() -> None:
+    """Writes statistics.json."""
+    root, sensors = data_root(), {}
+    for sensor, dataset, split in SENSORS:
+        records = DATASETS[dataset](root, split)
+        step = max(1, len(records) // 2000)
+        chosen = (records[i] for i in range(0, len(records), step))
+        sensors[sensor] = fit_statistics(sensor, chosen, source=f"{dataset} {split}")
+        print(sensor, f"{dataset} {split}", len(range(0, len(records), step)), "records")
+    fuel = DATASETS["fuel_moisture"](root, "train")
+    targets = np.asarray([fuel[i].values[0].value for i in range(len(fuel))])
+    moisture = Quantity(name=FUEL, unit="%", center=float(targets.mean()), scale=float(targets.std()), lowest=0.0)
+    out = {"sensors": to_json(sensors), "quantities": to_json((moisture, AREA, COUNT))}
+    (Path(__file__).parent / "statistics.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
