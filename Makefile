@@ -26,14 +26,15 @@ help:  ## these lines
 	@touch $@
 
 demo: .venv/.demo  ## asks the shipped checkpoint about a real Sentinel-1 and Sentinel-2 scene; leaves its answers in demo/
-	$(V)/rsfm demo --out demo
+	$(V)/rsfm demo
 
 lint: .venv/.dev  ## ruff and mypy
 	$(V)/ruff check .
 	$(V)/mypy
 
-format: .venv/.dev  ## sorts imports, mends what ruff can mend
-	$(V)/ruff check --fix .
+format: .venv/.dev  ## sorts imports and lays out the code
+	$(V)/ruff check -q --fix-only .
+	$(V)/ruff format -q .
 
 test: lint  ## lint, then every test but the slow ones, on eight virtual devices
 	$(V)/python -m pytest -q -n 2 --dist worksteal -m "not slow"

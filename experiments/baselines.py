@@ -1,8 +1,8 @@
 """What does one get without learning a representation? The bars that stand beside every learned number.
 
-Command:  python experiments/baselines.py                      (about 20 minutes on two cores; `eval` extra)
+Command:  python experiments/baselines.py                      (about 15 minutes on two cores; `eval` extra)
           python experiments/baselines.py --datasets terramesh --out rows.jsonl
-Expected: scene accuracy .595 (statistics + random convolutional features + SVM), fuel moisture RMSE 22.5 % (extra trees
+Expected: scene accuracy .58 (statistics + random convolutional features + SVM), fuel moisture RMSE 22.4 % (extra trees
           with place), Indian Pines disjoint30 .445 (pixel SVM) and .481 (smoothed PCA + SVM), means over three seeds.
 Result:   experiments/results/baselines.jsonl; `rsfm results` prints it.
 

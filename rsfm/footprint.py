@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from rasterio.crs import CRS
@@ -18,6 +18,7 @@ from rsfm.types import GeoGrid, Observation, Record
 Window = tuple[int, int, int, int]  # first row, first column, height, width, in pixels of the footprint
 
 
+@runtime_checkable
 class Footprint(Protocol):
     """What prediction reads from.
 

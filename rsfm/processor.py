@@ -37,7 +37,7 @@ class ProcessorConfig:
         statistics: fitted band statistics by sensor; other sensors are normalized by unit.
         quantities: how numbers are standardized.
         legends: classes by the name of a map ("land cover"), for questions that name none.
-        text_lengths: padded lengths of a text: without and with a mask.
+        text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once.
         max_masks, max_values: `<mask>` and `<value>` tokens a text may hold.
     """
 
@@ -46,7 +46,7 @@ class ProcessorConfig:
     statistics: dict[str, BandStatistics] = dataclasses.field(default_factory=dict)
     quantities: tuple[Quantity, ...] = (AREA, COUNT)
     legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    text_lengths: tuple[int, int] = (96, 256)
+    text_lengths: tuple[int, ...] = (32, 64, 160, 320)
     max_masks: int = 16
     max_values: int = 4
 
@@ -71,21 +71,22 @@ class Processor:
 
     # --- in
 
-    def sample(self, record: Record, dialogue: Dialogue) -> Sample:
+    def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
         """A training sample: the whole conversation, with the targets of its `<value>` and `<mask>` tokens."""
         ids, learn = self.text.chat(dialogue.turns)
         targets = self._value_targets(ids, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
         if record.mask is not None:
             targets |= self._mask_targets(ids, record, dialogue)
-        return self._assemble(record, ids, learn, targets, dense=record.mask is not None)
+        return self._assemble(record, ids, learn, targets, text_length)
 
     def prompt(self, record: Record, question: str, answer: str = "") -> Sample:
         """A question to be answered, or with `answer` the whole turn, to read the heads at its special tokens."""
         ids, learn = self.text.chat([(question, answer or None)])
         masks = self._positions(ids, MASK, self.config.max_masks)
-        dense = bool((masks >= 0).any())
         targets = {"value_position": self._positions(ids, VALUE, self.config.max_values)} if answer else {}
-        return self._assemble(record, ids, learn, targets | ({"mask_position": masks} if dense else {}), dense=dense)
+        targets |= {"mask_position": masks} if (masks >= 0).any() else {}
+        length = next((n for n in sorted(self.config.text_lengths) if n >= len(ids)), max(self.config.text_lengths))
+        return self._assemble(record, ids, learn, targets, length)
 
     def observations(self, record: Record) -> dict[str, Observation]:
         """Normalized observations of fixed shape, by stream."""
@@ -179,8 +180,7 @@ class Processor:
 
     # --- parts
 
-    def _assemble(self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], *, dense: bool) -> Sample:
-        length = self.config.text_lengths[int(dense)]
+    def _assemble(self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], length: int) -> Sample:
         if len(ids) > length:
             raise UserError(f"{record.id}: the text has {len(ids)} tokens, {len(ids) - length} over the {length} allowed. Shorten it.")
         fill = length - len(ids)

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (  # a room may import from the lines above its own; from its own line only where BESIDE says so
     ("types", "pytree", "config", "errors"),
-    ("sensors", "nn", "metrics", "quantities", "quicklook", "weights", "flops", "windows", "results"),
+    ("sensors", "nn", "metrics", "quantities", "quicklook", "weights", "flops", "finite", "windows", "results"),
     ("data", "tokenizers", "heads"),
     ("models", "tasks"),
     ("processor",),

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from rsfm.config import from_json, to_json
-from rsfm.data.datasets import DATASETS
+from rsfm.data.datasets import DATASETS, EmptySplit
 from rsfm.errors import UserError, lookup
 from rsfm.heads import HEADS
 from rsfm.models.foundation import FoundationModel, ModelConfig
@@ -76,8 +76,9 @@ def test_dataset_facts(name: str, tmp_path: Path) -> None:
     assert info.splits and all(info.splits.values())
     assert set(info.sensors) <= set(SENSORS) and set(info.tasks) <= set(TASKS)
     first = next(iter(info.splits))
-    with pytest.raises(UserError, match=f"Did you mean '{first}'"):
-        DATASETS[name](tmp_path, first + "x")
+    if info.sensors:  # a user's own folder has the splits its table names
+        with pytest.raises(UserError, match=f"Did you mean '{first}'"):
+            DATASETS[name](tmp_path, first + "x")
     with pytest.raises(UserError, match=name):
         DATASETS[name](tmp_path / "nowhere", first)
     assert not list(tmp_path.iterdir())
@@ -88,8 +89,11 @@ def test_dataset_facts(name: str, tmp_path: Path) -> None:
 def test_dataset_gives_records(name: str, split: str, published_data: Path) -> None:
     info = DATASETS[name].info
     if not (published_data / info.folder).is_dir():
-        pytest.skip(f"{name} reads a user's own folder" if not info.folder else f"no {info.folder} in the data folder")
-    dataset = DATASETS[name](published_data, split)
+        pytest.skip(f"no {info.folder} in the data folder")
+    try:
+        dataset = DATASETS[name](published_data, split)
+    except EmptySplit as reason:
+        pytest.skip(str(reason))
     record = dataset[0]
     assert len(dataset) > 0 and record.id and set(record.observations) <= set(info.sensors)
     for sensor, seen in record.observations.items():
@@ -120,8 +124,10 @@ def test_tokenizer_config_survives_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_head(name: str) -> None:
-    assert HEADS[name].__doc__
+def test_head_config_survives_json(name: str) -> None:
+    config = HEADS[name].config_type
+    assert HEADS[name].__doc__ and issubclass(HEADS[name], nnx.Module)
+    assert from_json(config, to_json(config())) == config()
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -135,4 +141,6 @@ def test_sizes_grow() -> None:
     for config in SIZES.values():
         model = nnx.eval_shape(lambda config=config: FoundationModel(config, rngs=nnx.Rngs(0)))
         counts.append(sum(int(np.prod(leaf.shape)) for leaf in nnx.to_flat_state(nnx.state(model, nnx.Param)).leaves))
-    assert counts == sorted(counts) and counts[0] < 6e6 and counts[-1] > 5e8
+    assert counts == sorted(counts)
+    assert 2 * counts[0] <= 20 * 2**20, "nano ships with the package: 20 MB at two bytes a parameter"
+    assert counts[-1] > 5e8

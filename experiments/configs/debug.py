@@ -9,6 +9,7 @@ The data is SYNTHETIC: smooth random textures in red, green and blue. The scene 
 mask marks pixels brighter or darker than half, the value is the mean brightness in percent.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
 from rsfm.models.foundation import ModelConfig, StreamConfig
+from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import ProcessorConfig
 from rsfm.quantities import Quantity
@@ -68,29 +70,28 @@ def texture(rng: np.random.Generator) -> np.ndarray:
 
 DATASETS = {"textures": Textures}
 
-_SOURCE = Source(dataset="textures", tasks=("scene", "regression", "segmentation"), batch_size=8, augment=AugmentConfig())
+_SOURCE = Source(dataset="textures", tasks=("scene", "regression", "segmentation"), batch_size=8, text_length=96)
 
 CONFIG = ExperimentConfig(
     name="debug",
     model=ModelConfig(
         streams={
             "optical": StreamConfig(
-                spec=StreamSpec(families=("optical",), size=SIZE, bands=3, patch=8), tokenizer="spectral", options={"pixel_width": 8}
+                spec=StreamSpec(families=("optical",), size=SIZE, bands=3, patch=8), tokenizer="spectral"
             )
         },
         encoder=TransformerConfig(width=48, depth=2, heads=4, mlp_width=96),
         connector=ConnectorConfig(kind="mlp"),
-        decoder=DecoderConfig(transformer=TransformerConfig(width=48, depth=2, heads=4, mlp_width=96), vocabulary=4096),
-        experts=ExpertConfig(),
+        decoder=DecoderConfig(transformer=TransformerConfig(width=48, depth=2, heads=4, mlp_width=96), vocabulary=VOCABULARY),
+        experts=ExpertConfig(experts=2, hidden=48, shared_hidden=48),
     ),
     processor=ProcessorConfig(
-        streams={}, quantities=(Quantity(name="mean brightness", unit="%", center=50.0, scale=15.0),), text_lengths=(64, 96),
-        max_masks=4, max_values=2,
+        streams={}, quantities=(Quantity(name="mean brightness", unit="%", center=50.0, scale=15.0),), max_masks=4, max_values=2
     ),
     train=TrainConfig(
         steps=20, optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=2, schedule="cosine"), save_every=10, eval_every=20,
         eval_batches=2,
     ),
     data=(_SOURCE,),
-    validation=(Source(dataset="textures", split="val", tasks=_SOURCE.tasks, batch_size=8, augment=AugmentConfig(flip=False, rotate=False)),),
+    validation=(dataclasses.replace(_SOURCE, split="val", augment=AugmentConfig(flip=False, rotate=False)),),
 )  # fmt: skip

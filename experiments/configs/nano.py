@@ -45,7 +45,6 @@ CONFIG = ExperimentConfig(
         statistics=from_json(dict[str, BandStatistics], FITTED["sensors"]),
         quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
         legends={"land cover": LAND_COVER, "crops": CROPS},
-        text_lengths=(64, 160),
     ),
     train=TrainConfig(
         steps=2400,
@@ -56,19 +55,19 @@ CONFIG = ExperimentConfig(
     ),
     data=(
         Source(dataset="aid_rsicd", tasks=("scene", "captioning"), weight=0.50, batch_size=32),
-        Source(dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, augment=STILL),
+        Source(dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, text_length=24, augment=STILL),
         Source(
-            dataset="indian_pines", tasks=("segmentation",), weight=0.12, batch_size=8,
+            dataset="indian_pines", tasks=("segmentation",), weight=0.12, batch_size=8, text_length=160,
             augment=AugmentConfig(crop=32, band_drop=0.1),
         ),
         Source(
-            dataset="terramesh", tasks=("segmentation", "vqa"), weight=0.10, batch_size=4,
+            dataset="terramesh", tasks=("segmentation", "vqa"), weight=0.10, batch_size=4, text_length=128,
             augment=AugmentConfig(crop=160, band_drop=0.1, brightness=0.2),
         ),
-        Source(dataset="eolearn", tasks=("segmentation",), weight=0.03, batch_size=4, augment=AugmentConfig(band_drop=0.1)),
-        Source(dataset="deepforest", tasks=("counting",), weight=0.05, batch_size=16, augment=AugmentConfig(brightness=0.2)),
+        Source(dataset="eolearn", tasks=("segmentation",), weight=0.03, batch_size=4, text_length=96, augment=AugmentConfig(band_drop=0.1)),
+        Source(dataset="deepforest", tasks=("counting",), weight=0.05, batch_size=16, text_length=24, augment=AugmentConfig(brightness=0.2)),
         Source(dataset="bigearthnet", tasks=("multilabel", "vqa"), weight=0.02, batch_size=8, augment=AugmentConfig(band_drop=0.1)),
-        Source(dataset="cawa", tasks=("scene",), weight=0.04, batch_size=64, augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2)),
+        Source(dataset="cawa", tasks=("scene",), weight=0.04, batch_size=64, text_length=24, augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2)),
     ),
     init_parts={"tokenizers.optical.pyramid": "tokenizers/efficientnet_lite0/model.safetensors"},
 )

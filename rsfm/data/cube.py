@@ -60,13 +60,12 @@ def _load_npy(path: Path) -> np.ndarray:
 
 def _load_mat(path: Path) -> np.ndarray:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         table = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
     except NotImplementedError:  # version 7.3 is HDF5
         table = _load_hdf5(path)
-    except (MatReadError, ValueError, OSError, TypeError, KeyError) as error:
+    except Exception as error:  # of a damaged file the reader raises whatever it stumbles over
         raise UserError(f"{path}: not a .mat file that can be read, or cut short ({error}).") from error
     numeric = {
         k: v for k, v in table.items() if isinstance(v, np.ndarray) and v.dtype.kind in "iufb" and v.ndim in (3, 4)

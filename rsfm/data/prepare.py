@@ -180,11 +180,11 @@ def _builder_class() -> type:
     """The builder that writes any of our datasets; tfds finds the files again without it."""
     tfds = _tfds()
 
-    class Records(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[name-defined]
+    class Records(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[name-defined, call-arg]
         """One dataset's records, in order."""
 
         VERSION = tfds.core.Version("1.0.0")
-        code_path = None  # no table of download checksums lies beside this file; looking for one needs importlib_resources
+        code_path = None  # or tfds looks beside this file for download checksums, with a package it does not install
 
         def __init__(self, *, info: DatasetInfo, splits: dict[str, Dataset], data_dir: str) -> None:
             self._source, self._opened = info, splits

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -50,6 +50,7 @@ class Header:
     notes: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Raster(Protocol):
     """One acquisition. `read` gets a window that lies inside, and the (rows, columns) to shrink it to."""
 

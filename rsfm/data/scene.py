@@ -126,7 +126,7 @@ def open_scene(
     """Opens images of one place by one instrument. Reads a small sample of the pixels, no more.
 
     Args:
-        paths: one path a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG, ENVI (.hdr), .mat, .npy, or a folder of one-band files
+        paths: one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG, ENVI (.hdr), .mat, .npy, or a folder of one-band files
             (Sentinel-2 SAFE, BigEarthNet, Landsat, HLS); one-band files of one product may be named one by one.
         sensor: a key of SENSORS; None to tell it from names and bands where that is unambiguous.
         dates: one a path, YYYY-MM-DD; None to read them from tags and names.

@@ -3,6 +3,7 @@
 t dates · h w pixels · c bands
 """
 
+import itertools
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
+from rsfm.data.palette import class_colours
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.types import BAND_CODES, Band, Mask, Observation, Record
@@ -25,31 +27,10 @@ FARTHEST_UM = 0.06  # a band farther from red, green or blue is not shown as tha
 MOST_DATES, COLUMNS, PANEL = 6, 4, 3.4  # dates a stream, panels a row, inches a panel
 Picture = tuple[str, np.ndarray, tuple[float, float] | None]  # title, RGB, value range where it is grey
 GAMMA = 0.75  # brightens the dark end of reflectance, where most land is
+UNKNOWN = "date unknown"
 INVALID = np.array([0.85, 0.85, 0.85])
-UNLABELLED = "#ededed"
-CLASS_COLOURS = {
-    "water": "#2f7fd1",
-    "trees": "#2e7d32",
-    "forest": "#2e7d32",
-    "grassland": "#a5c663",
-    "grass": "#a5c663",
-    "crops": "#e3b23c",
-    "cultivated land": "#e3b23c",
-    "built area": "#c62828",
-    "artificial surface": "#c62828",
-    "bare ground": "#a1887f",
-    "flooded vegetation": "#6a9fb5",
-    "snow and ice": "#b3e5fc",
-    "clouds": "#9e9e9e",
-    "rangeland": "#d7ccc8",
-    "shrubland": "#8d9b4b",
-    "no change": "#e8e8e8",
-    "building change": "#c62828",
-}
-PALETTE = (
-    "#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #bcbd22 #17becf #393b79 "
-    "#637939 #8c6d31 #843c39 #7b4173 #3182bd #e6550d #31a354 #756bb1 #636363 #fdae6b"
-).split()
+UNLABELLED = (0.93, 0.93, 0.93)
+BOX_COLOURS = ("#ffe119", "#00e5ff", "#ff4fd8", "#7cfc00", "#ff7f0e", "#ffffff")
 
 
 def show(record: Record, path: Path | str) -> Path:
@@ -78,7 +59,9 @@ def draw(record: Record) -> Figure:
     words = _words(record, characters=int(12.5 * width))
     text_height = 0.19 * (words.count("\n") + 1) + 0.2
     height = (PANEL + 0.55) * rows + text_height
-    figure = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06))
+    figure = Figure(
+        figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.06, rect=(0, 0, 1, 0.98))
+    )
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[height - text_height, text_height])[:, 0]
     axes = np.atleast_1d(top.subplots(rows, columns)).ravel()
     for axis, (kind, content) in zip(axes, panels, strict=False):
@@ -120,21 +103,20 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     """(title, RGB picture, value range of a grey picture) of one date."""
     values, valid = np.asarray(observation.values[date]), np.asarray(observation.valid[date])
     when, dates = _date(float(observation.time_days[date])), len(observation.time_days)
-    if dates > 1:
-        when = f"{when} · {date + 1} of {dates}"
-    facts = " · ".join(
-        [when, f"{float(observation.gsd_m):.3g} m"] + ([] if valid.all() else [_share(~valid) + " invalid"])
-    )
+    if dates > 1 and when == UNKNOWN:
+        when = f"{date + 1} of {dates} · {when}"
+    facts = when if valid.all() else f"{when} · {_share(~valid)} invalid"
+    gsd = f"{float(observation.gsd_m):.3g} m"
     rgb = _colour_bands(np.asarray(observation.wavelength_um))
     if rgb is not None:
         display = name in SENSORS and SENSORS[name].bands[0].unit == "display"
         channels = [values[..., band] if display else _stretch(values[..., band], valid)[0] ** GAMMA for band in rgb]
-        return [(f"{name}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
+        return [(f"{name} · {gsd}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
     grey: list[Picture] = []
     for band, label in list(enumerate(_band_names(name, observation)))[:2]:
         scaled, low, high = _stretch(values[..., band], valid)
         title = label if label.startswith(name) else f"{name} {label}"
-        grey.append((f"{title}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), valid), (low, high)))
+        grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), valid), (low, high)))
     return grey
 
 
@@ -172,7 +154,7 @@ def _share(chosen: Bool[np.ndarray, "h w"]) -> str:
 
 
 def _date(days: float) -> str:
-    return "date unknown" if np.isnan(days) else str(np.datetime64("2000-01-01") + int(days))
+    return UNKNOWN if np.isnan(days) else str(np.datetime64("2000-01-01") + int(days))
 
 
 def _draw_picture(axis: Axes, title: str, pixels: np.ndarray, bar: tuple[float, float] | None) -> None:
@@ -189,7 +171,7 @@ def _draw_picture(axis: Axes, title: str, pixels: np.ndarray, bar: tuple[float, 
 def _draw_boxes(axis: Axes, record: Record) -> None:
     assert record.boxes is not None
     names = sorted(set(record.boxes.labels))
-    colours = dict(zip(names, ("#ffe119", "#00e5ff", "#ff4fd8", "#7CFC00", *PALETTE), strict=False))
+    colours = dict(zip(names, itertools.cycle(BOX_COLOURS), strict=False))
     height, width = next(iter(record.observations.values())).values.shape[1:3]
     for corners, label in zip(record.boxes.corners, record.boxes.labels, strict=True):
         ring = np.concatenate([corners, corners[:1]]) - 0.5
@@ -202,7 +184,7 @@ def _draw_boxes(axis: Axes, record: Record) -> None:
 
 
 def _draw_mask(axis: Axes, mask: Mask) -> None:
-    table = np.concatenate([class_colours(mask.legend), _rgb(UNLABELLED)])  # -1 is the last row
+    table = np.concatenate([_colours(mask.legend), [UNLABELLED]])  # -1 is the last row
     axis.imshow(table[mask.class_index], interpolation="nearest")
     axis.set_title("labels\n" + f"{len(mask.legend)} classes", fontsize=9)
     axis.set_xticks([])
@@ -210,7 +192,7 @@ def _draw_mask(axis: Axes, mask: Mask) -> None:
 
 
 def _draw_legend(axis: Axes, mask: Mask) -> None:
-    colours = class_colours(mask.legend)
+    colours = _colours(mask.legend)
     handles = [
         Patch(color=colours[i], label=f"{name}  {_share(mask.class_index == i)}")
         for i, name in enumerate(mask.legend)
@@ -224,14 +206,8 @@ def _draw_legend(axis: Axes, mask: Mask) -> None:
     axis.set_axis_off()
 
 
-def class_colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
-    """A colour a class: the usual one for common land covers, else from a palette."""
-    spare = iter(PALETTE * (len(legend) // len(PALETTE) + 1))
-    return _rgb(*(CLASS_COLOURS.get(name) or next(spare) for name in legend))
-
-
-def _rgb(*codes: str) -> Float[np.ndarray, "m 3"]:
-    return np.array([[int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)] for code in codes]).reshape(-1, 3)
+def _colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
+    return np.array(class_colours(legend), float).reshape(-1, 3) / 255
 
 
 def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
@@ -250,7 +226,7 @@ def _draw_table(axis: Axes, name: str, observation: Observation) -> None:
     table = axis.table(
         cellText=cells,
         rowLabels=_band_names(name, observation),
-        colLabels=[_date(day) for day in observation.time_days],
+        colLabels=[_date(float(day)) for day in observation.time_days],
         cellLoc="right",
         bbox=Bbox.from_bounds(0.3, 0, 0.7, 1),
     )

@@ -28,6 +28,7 @@ class AugmentConfig:
         flip: left-right and up-down, each with probability one half.
         rotate: quarter turns; half turns only for pictures that are not square.
         crop: edge in reference pixels of a random window; 0 keeps the whole picture.
+        zoom: the window's edge is drawn between crop / (1 + zoom) and crop * (1 + zoom), and resampled to `crop`.
         band_drop: probability of each band to be marked missing; one band always stays.
         date_drop: probability of each acquisition to be marked missing; one always stays.
         brightness: optical values are multiplied by 1 + u, |u| up to this.
@@ -36,6 +37,7 @@ class AugmentConfig:
     flip: bool = True
     rotate: bool = True
     crop: int = 0
+    zoom: float = 0.0
     band_drop: float = 0.0
     date_drop: float = 0.0
     brightness: float = 0.0
@@ -48,12 +50,17 @@ def augment(
     flip: bool = True,
     rotate: bool = True,
     crop: int = 0,
+    zoom: float = 0.0,
     band_drop: float = 0.0,
     date_drop: float = 0.0,
     brightness: float = 0.0,
 ) -> Record:
     """A random variant of a record; the arguments are AugmentConfig's. The same `rng` state gives the same variant."""
-    if crop:
+    if crop and zoom:
+        edge = round(crop * (1 + zoom) ** rng.uniform(-1, 1))
+        record = random_crop(record, rng, min(edge, *reference_size(record)))
+        record = resize(record, crop, crop)
+    elif crop:
         record = random_crop(record, rng, crop)
     if flip:
         record = flip_columns(record) if rng.random() < 0.5 else record
@@ -113,6 +120,32 @@ def random_crop(record: Record, rng: np.random.Generator, size: int) -> Record:
     top = _start(rng, height, rows, None if anchor is None else anchor[0])
     left = _start(rng, width, columns, None if anchor is None else anchor[1])
     return crop_window(record, (top, left, rows, columns))
+
+
+def resize(record: Record, height: int, width: int) -> Record:
+    """Resampled to a size in reference pixels: numbers bilinearly, classes to the nearest; the GSD follows.
+
+    A pixel is valid where all it was made of is.
+    """
+    rows, columns = reference_size(record)
+    if (rows, columns) == (height, width):
+        return record
+
+    def resample(pixels: Pixels, row: int) -> Pixels:
+        if pixels.shape[row : row + 2] == (1, 1):
+            return pixels
+        for axis, scale in ((row, height / rows), (row + 1, width / columns)):
+            pixels = _resample(np.asarray(pixels), axis, max(1, round(pixels.shape[axis] * scale)))
+        return pixels
+
+    moved = _move(record, resample, np.diag([width / columns, height / rows, 1.0])[:2])
+    factor = np.float32((rows * columns / (height * width)) ** 0.5)
+    spatial = {name for name, each in record.observations.items() if each.values.shape[1:3] != (1, 1)}
+    observations = {
+        name: replace(each, gsd_m=np.asarray(each.gsd_m * factor)) if name in spatial else each
+        for name, each in moved.observations.items()
+    }
+    return replace(moved, observations=observations)
 
 
 def crop_window(record: Record, window: Window) -> Record:
@@ -184,6 +217,23 @@ def _centre(record: Record) -> tuple[float, float] | None:
     except CRSError:
         return record.location_deg
     return float(longitude[0]), float(latitude[0])
+
+
+def _resample(pixels: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """One axis resampled to a length, between pixel centres."""
+    old = pixels.shape[axis]
+    place = np.clip((np.arange(length) + 0.5) * old / length - 0.5, 0, old - 1)
+    if not (np.issubdtype(pixels.dtype, np.floating) or pixels.dtype == bool):
+        return np.take(pixels, np.rint(place).astype(int), axis)
+    first = np.minimum(place.astype(int), max(old - 2, 0))
+    before, after = np.take(pixels, first, axis), np.take(pixels, np.minimum(first + 1, old - 1), axis)
+    share = (place - first).reshape([-1 if i == axis else 1 for i in range(pixels.ndim)]).astype(np.float32)
+    if pixels.dtype == bool:
+        return (before | (share == 1)) & (after | (share == 0))
+    if np.isfinite(pixels).all():
+        return before + (after - before) * share
+    # Not NaN * 0: a missing neighbour without weight must not spread.
+    return np.where(share == 1, 0, before * (1 - share)) + np.where(share == 0, 0, after * share)
 
 
 def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:

@@ -86,16 +86,16 @@ class FoundationModel(nnx.Module):
         memory, aux = self.encode(sample.observations, sample.location_deg)
         prefix = self.prefix(memory)
         hidden, decoder_aux = self.decoder(prefix, sample.text_ids, sample.text_valid)
-        aux = _named("encoder", aux) | _named("decoder", decoder_aux)
+        aux = _add(aux, decoder_aux)
         outputs: dict[str, Array] = {}
         if "value_position" in sample.targets:
             values, value_aux = self.values(hidden, sample.targets["value_position"], memory)
             outputs |= values
-            aux |= _named("value", value_aux)
+            aux = _add(aux, value_aux)
         if "mask_position" in sample.targets:
             masks, mask_aux = self.masks(hidden, sample.targets["mask_position"], sample.observations, memory)
             outputs |= masks
-            aux |= _named("mask", mask_aux)
+            aux = _add(aux, mask_aux)
         return Predictions(text_logits=self.logits(hidden), outputs=outputs, aux=aux)
 
     def encode(
@@ -189,5 +189,6 @@ def _cast(tokens: Tokens, dtype: Any) -> Tokens:
     return replace(tokens, embeddings=tokens.embeddings.astype(dtype))
 
 
-def _named(prefix: str, aux: dict[str, Array]) -> dict[str, Array]:
-    return {f"{prefix}_{name}": value for name, value in aux.items()}
+def _add(a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
+    """Sums over the places that route: "balance" is that of all routers."""
+    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in a | b}

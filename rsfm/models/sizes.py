@@ -54,7 +54,7 @@ def _size(
         token_budget=budget,
         connector=ConnectorConfig(queries=queries, heads=width // head_dim),
         decoder=DecoderConfig(transformer=stack(text_width, text_depth, 3), vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=experts, hidden=text_width),
+        experts=ExpertConfig(experts=experts, hidden=text_width, shared_hidden=text_width),
         value=ValueConfig(),
         mask=MaskConfig(),
         compute_dtype=dtype,

@@ -20,15 +20,17 @@ def masked_mean(
 def token_cross_entropy(
     logits: Float[Array, "*b s v"], target: Int[Array, "*b s"], mask: Bool[Array, "*b s"], *, z_loss: float = 0.0
 ) -> Float[Array, ""]:
-    """-log softmax(logits)[target], plus `z_loss` * logsumexp^2, which keeps the logits from drifting (PaLM, arXiv:2204.02311)."""
+    """-log softmax(logits)[target], plus `z_loss` * logsumexp^2 against drifting logits (PaLM, arXiv:2204.02311)."""
     logits = jnp.where(mask[..., None], logits, 0).astype(jnp.float32)
     normalizer = jax.nn.logsumexp(logits, axis=-1)
     picked = jnp.take_along_axis(logits, jnp.where(mask, target, 0)[..., None], axis=-1)[..., 0]
     return masked_mean(normalizer - picked + z_loss * normalizer**2, mask)
 
 
-def slot_logits(logits: Float[Array, "b m h w"], slot_valid: Bool[Array, "b m"] | None = None) -> Float[Array, "b h w m+1"]:
-    """Float32 logits of background (0 by definition) and the m slots; a slot that is not asked for is out of the running."""
+def slot_logits(
+    logits: Float[Array, "b m h w"], slot_valid: Bool[Array, "b m"] | None = None
+) -> Float[Array, "b h w m+1"]:
+    """Float32 logits of background (0 by definition) and the m slots; one that is not asked for cannot win."""
     logits = logits.astype(jnp.float32)
     if slot_valid is not None:
         logits = jnp.where(slot_valid[..., None, None], logits, -1e9)
@@ -84,11 +86,17 @@ def soft_dice(
     probability = jnp.where(mask[..., None], jax.nn.softmax(scores), 0.0)[..., 1:]
     truth = jax.nn.one_hot(jnp.where(mask, target, 0) - 1, logits.shape[1])
     overlap = 2 * (probability * truth).sum((1, 2)) + smooth
-    return masked_mean(1 - overlap / (probability.sum((1, 2)) + truth.sum((1, 2)) + smooth), slot_valid & mask.any((1, 2))[:, None])
+    total = probability.sum((1, 2)) + truth.sum((1, 2)) + smooth
+    return masked_mean(1 - overlap / total, slot_valid & mask.any((1, 2))[:, None])
 
 
 def gaussian_nll(
-    mean: Float[Array, "*b"], scale: Float[Array, "*b"], target: Float[Array, "*b"], mask: Bool[Array, "*b"], *, beta: float = 0.5
+    mean: Float[Array, "*b"],
+    scale: Float[Array, "*b"],
+    target: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+    *,
+    beta: float = 0.5,
 ) -> Float[Array, ""]:
     """-log N(target; mean, scale^2) without its constant, times variance^beta held fixed (Seitzer et al. 2022, arXiv:2203.09168).
 

@@ -64,7 +64,9 @@ class Router(nnx.Module):
         logits = jnp.matmul(x, self.kernel[...].astype(jnp.float32), precision=jax.lax.Precision.HIGHEST)
         probability = jax.nn.softmax(logits)
         top, expert = jax.lax.top_k(logits, self.config.top_k)
-        chosen = jax.nn.softmax(top) if self.config.gate == "chosen" else jnp.take_along_axis(probability, expert, axis=-1)
+        chosen = (
+            jax.nn.softmax(top) if self.config.gate == "chosen" else jnp.take_along_axis(probability, expert, axis=-1)
+        )
         routing = Routing(
             expert=jnp.where(mask[..., None], expert, self.config.experts), weight=jnp.where(mask[..., None], chosen, 0)
         )
@@ -123,7 +125,11 @@ class MoE(nnx.Module):
 
 
 def dense_dispatch(
-    x: Float[Array, "*b n d"], routing: Routing, gate: Float[Array, "e d f"], up: Float[Array, "e d f"], down: Float[Array, "e f d"]
+    x: Float[Array, "*b n d"],
+    routing: Routing,
+    gate: Float[Array, "e d f"],
+    up: Float[Array, "e d f"],
+    down: Float[Array, "e f d"],
 ) -> Float[Array, "*b n d"]:
     """Every expert sees every token: e / k times the work, nothing to sort. The reference, and fair for few small experts."""
     hidden = jax.nn.silu(jnp.einsum("...d,edf->...ef", x, gate)) * jnp.einsum("...d,edf->...ef", x, up)
@@ -132,7 +138,11 @@ def dense_dispatch(
 
 
 def ragged_dispatch(
-    x: Float[Array, "*b n d"], routing: Routing, gate: Float[Array, "e d f"], up: Float[Array, "e d f"], down: Float[Array, "e f d"]
+    x: Float[Array, "*b n d"],
+    routing: Routing,
+    gate: Float[Array, "e d f"],
+    up: Float[Array, "e d f"],
+    down: Float[Array, "e f d"],
 ) -> Float[Array, "*b n d"]:
     """Dropless: tokens sorted by expert, one ragged product a layer, and back to their places.
 
@@ -141,14 +151,18 @@ def ragged_dispatch(
     """
     rows = x.reshape(-1, *x.shape[-2:])
     expert, weight = (part.reshape(*rows.shape[:2], -1) for part in (routing.expert, routing.weight))
-    batch, experts, mlp = mesh_axes("batch", len(rows)), mesh_axes("expert", len(gate)), mesh_axes("mlp", gate.shape[-1])
+    batch, experts, mlp = (
+        mesh_axes("batch", len(rows)),
+        mesh_axes("expert", len(gate)),
+        mesh_axes("mlp", gate.shape[-1]),
+    )
     parts = experts + mlp  # the axes over which an output is scattered
     if not batch + parts:
         return _to_experts(rows, expert, weight, gate, up, down, first=0).reshape(x.shape)
 
     def local(rows: Array, expert: Array, weight: Array, gate: Array, up: Array, down: Array) -> Array:
         first = jax.lax.axis_index(experts) * gate.shape[0] if experts else 0
-        if parts:  # said aloud: left implicit, the gradient of the gather by expert misses its sum over devices (jax 0.10 to 0.12)
+        if parts:  # Left implicit, the gradient of the gather by expert misses its sum over devices (jax 0.10 to 0.12).
             rows, expert, weight = jax.lax.pcast((rows, expert, weight), parts, to="varying")
         y = _to_experts(rows, expert, weight, gate, up, down, first=first)
         return jax.lax.psum(y, parts) if parts else y
@@ -163,8 +177,14 @@ DISPATCH: dict[str, Callable[..., Array]] = {"ragged": ragged_dispatch, "dense":
 
 
 def _to_experts(
-    x: Float[Array, "b n d"], expert: Int[Array, "b n k"], weight: Float[Array, "b n k"], gate: Array, up: Array, down: Array,
-    *, first: Int[Array, ""] | int,
+    x: Float[Array, "b n d"],
+    expert: Int[Array, "b n k"],
+    weight: Float[Array, "b n k"],
+    gate: Array,
+    up: Array,
+    down: Array,
+    *,
+    first: Int[Array, ""] | int,
 ) -> Float[Array, "b n d"]:
     """The part of the output that the experts first .. first + len(gate) - 1 give."""
     choices, count = expert.shape[-1], gate.shape[0]
@@ -173,7 +193,7 @@ def _to_experts(
     group = jnp.where(mine, local, count)  # the others are sorted to the end, where no group reaches
     order = jnp.argsort(group)
     sizes = jnp.bincount(group, length=count + 1)[:count].astype(jnp.int32)
-    # What a ragged product leaves in rows beyond its groups is up to the backend: cut off on the way in (for its gradient) and out.
+    # What a ragged product leaves in rows beyond its groups is up to the backend: cut off going in (for the gradient) and out.
     inside = mine[order][:, None]
     rows = jnp.where(inside, x.reshape(-1, x.shape[-1])[order // choices], 0)
     hidden = jax.nn.silu(jax.lax.ragged_dot(rows, gate, sizes)) * jax.lax.ragged_dot(rows, up, sizes)
@@ -183,7 +203,7 @@ def _to_experts(
 
 
 def mesh_axes(name: str, size: int) -> tuple[str, ...]:
-    """Axes of the mesh in scope that a logical axis is laid on (Flax's rules in scope); none where they do not divide its size."""
+    """Mesh axes that a logical axis is laid on, by the mesh and the Flax rules in scope; none where they do not divide `size`."""
     mesh = jax.sharding.get_abstract_mesh()
     named = dict(get_logical_axis_rules()).get(name, name)
     wanted = (named,) if isinstance(named, str) else tuple(named or ())

@@ -25,7 +25,7 @@ AVIRIS_INDIAN_PINES = Sensor(
     name="aviris_indian_pines",
     title="AVIRIS 1992, Indian Pines, 200 corrected channels, radiance over 100 W/(m2 um sr)",
     family="hyperspectral",
-    bands=bands(_column(1), _column(2), gsd_m=20, unit="1"),
+    bands=bands(_column(1), _column(2), gsd_m=20.0, unit="1"),
     scale=1 / 5000,  # (number - 1000) / 50 = W per m2, um and sr; told as a share of 100 of those
     offset=-0.2,
     source="JPL spectral calibration of 1992 (92AV3C), as square polynomials per spectrometer within 0.01 nm; the four "

@@ -7,8 +7,8 @@ ELEVATION = Sensor(
     title="Elevation model: height and slope",
     family="elevation",
     bands=(
-        Band(name="elevation", gsd_m=30, unit="m", code="elevation"),
-        Band(name="slope", gsd_m=30, unit="degree", code="slope"),
+        Band(name="elevation", gsd_m=30.0, unit="m", code="elevation"),
+        Band(name="slope", gsd_m=30.0, unit="degree", code="slope"),
     ),
     source="Copernicus DEM GLO-30 product handbook: metres above EGM2008, 30 m; slope as derived from it",
 )

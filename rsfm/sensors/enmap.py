@@ -40,7 +40,7 @@ ENMAP = Sensor(
     name="enmap",
     title="EnMAP L2A, surface reflectance",
     family="hyperspectral",
-    bands=bands([*_VNIR, *_SWIR], [6.5] * len(_VNIR) + [10.0] * len(_SWIR), gsd_m=30, unit="reflectance"),
+    bands=bands([*_VNIR, *_SWIR], [6.5] * len(_VNIR) + [10.0] * len(_SWIR), gsd_m=30.0, unit="reflectance"),
     scale=1e-4,
     source="DLR EnMAP spectral bands table (VNIR 418-993 nm, SWIR 902-2445 nm), centres interpolated between every 5th "
     "to 12th band within 1 nm; widths are the mission's means, 6.5 nm VNIR and 10 nm SWIR",

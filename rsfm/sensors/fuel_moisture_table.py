@@ -21,9 +21,9 @@ FUEL_MOISTURE_TABLE = Sensor(
         *SENTINEL1_GRD.bands,
         *(_optical(name) for name in _OPTICAL),
         *ERA5_MONTHLY.bands,
-        Band(name="elevation", gsd_m=30, unit="m", code="elevation"),
-        Band(name="slope", gsd_m=30, unit="degree", code="slope"),
-        Band(name="ndvi", gsd_m=10, unit="1", code="ndvi"),
+        Band(name="elevation", gsd_m=30.0, unit="m", code="elevation"),
+        Band(name="slope", gsd_m=30.0, unit="degree", code="slope"),
+        Band(name="ndvi", gsd_m=10.0, unit="1", code="ndvi"),
     ),
     source="column order of the Presto fuel moisture export (Sentinel-1, Sentinel-2 L1C, ERA5, SRTM); bands as in "
     "their own tables",

@@ -11,7 +11,7 @@ PALSAR2 = Sensor(
     title="ALOS-2 PALSAR-2 L-band SAR, gamma nought in dB",
     family="sar",
     bands=tuple(
-        Band(name=name, center_um=round(CARRIER_UM, 1), width_um=round(CHIRP_UM, 1), gsd_m=25, unit="dB", code=name)
+        Band(name=name, center_um=round(CARRIER_UM, 1), width_um=round(CHIRP_UM, 1), gsd_m=25.0, unit="dB", code=name)
         for name in ("HH", "HV")
     ),
     offset=-83.0,  # integers are amplitudes: dB = 20 log10(number) + offset

@@ -19,7 +19,7 @@ PLANETSCOPE = Sensor(
     title="PlanetScope SuperDove (PSB.SD), surface reflectance",
     family="optical",
     bands=tuple(
-        Band(name=name, center_um=(low + high) / 2000, width_um=(high - low) / 1000, gsd_m=3)
+        Band(name=name, center_um=(low + high) / 2000, width_um=(high - low) / 1000, gsd_m=3.0)
         for name, low, high in _RANGES
     ),
     scale=1e-4,

@@ -12,7 +12,7 @@ PRISMA = Sensor(
     name="prisma",
     title="PRISMA L2D, surface reflectance",
     family="hyperspectral",
-    bands=bands([*_VNIR, *_SWIR], [12.0] * (len(_VNIR) + len(_SWIR)), gsd_m=30, unit="reflectance"),
+    bands=bands([*_VNIR, *_SWIR], [12.0] * (len(_VNIR) + len(_SWIR)), gsd_m=30.0, unit="reflectance"),
     scale=1 / 65535,  # of a cube whose L2ScaleMin is 0 and L2ScaleMax 1; others want reflectance given as floats
     source="ASI PRISMA products specification: first and last valid centre of each detector, equal steps between them "
     "(true steps vary by 6-11 nm), width at most 12 nm; bands in order of wavelength inside each detector",

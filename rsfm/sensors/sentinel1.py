@@ -7,7 +7,7 @@ CARRIER_UM = 299_792_458 / 5.405e9 * 1e6
 CHIRP_UM = CARRIER_UM * 48.3e6 / 5.405e9
 
 _BANDS = tuple(
-    Band(name=name, center_um=round(CARRIER_UM, 1), width_um=round(CHIRP_UM, 1), gsd_m=10, unit="dB", code=name)
+    Band(name=name, center_um=round(CARRIER_UM, 1), width_um=round(CHIRP_UM, 1), gsd_m=10.0, unit="dB", code=name)
     for name in ("VV", "VH")
 )
 _SOURCE = "ESA Sentinel-1 Product Definition S1-RS-MDA-52-7440, instrument parameters of the IW mode (10 m GRDH pixels)"

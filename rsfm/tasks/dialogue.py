@@ -94,9 +94,10 @@ def pick(choices: Sequence[T], rng: np.random.Generator) -> T:
 
 
 def plain(name: str) -> str:
-    """A class name as words: "BareLand", "small-vehicle" -> "bare land", "small vehicle"."""
+    """A class name as words: BareLand -> bare land, small-vehicle -> small vehicle, Corn no-till -> corn no-till."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.sub(r"[\s_-]+", " ", spaced).strip().lower()
+    parted = r"[\s_]+" if " " in spaced.strip() else r"[_-]+"  # beside spaces a hyphen belongs to its word
+    return re.sub(parted, " ", spaced).strip().lower()
 
 
 def plural(noun: str) -> str:

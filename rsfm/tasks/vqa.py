@@ -4,6 +4,7 @@ Kinds: presence (mask, tags, boxes, scene), count (boxes), area in hectares (mas
 unanswerable, and given (the questions a dataset brings itself).
 """
 
+import itertools
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -104,20 +105,22 @@ def _presence(record: Record, rng: np.random.Generator) -> Dialogue | None:
     shares = _shares(record)
     if shares and _labelled_share(record) >= LABELLED:
         there = [name for name, share in shares.items() if share >= NOTABLE]
-        sides.append(("Is there any {}?", there, [name for name, share in shares.items() if share == 0]))
+        sides.append(("{} there any {}?", there, [name for name, share in shares.items() if share == 0]))
     if record.tags:
-        sides.append(("Is there any {}?", [plain(tag) for tag in record.tags], absent(record.tags)))
+        sides.append(("{} there any {}?", [plain(tag) for tag in record.tags], absent(record.tags)))
     if record.boxes is not None:
         labels = sorted({plain(label) for label in record.boxes.labels})
-        sides.append(("Are there any {}?", list(map(plural, labels)), list(map(plural, absent(labels)))))
+        sides.append(("{} there any {}?", list(map(plural, labels)), list(map(plural, absent(labels)))))
     if record.scene is not None:
-        sides.append(("Is this scene of the class {}?", [plain(record.scene)], absent([record.scene])))
+        sides.append(("{} this scene of the class {}?", [plain(record.scene)], absent([record.scene])))
     sides = [side for side in sides if side[1] and side[2]]
     if not sides:
         return None
     question, there, missing = pick(sides, rng)
     yes = rng.random() < 0.5
-    return Dialogue(turns=((question.format(pick(there if yes else missing, rng)), "Yes." if yes else "No."),))
+    name = pick(there if yes else missing, rng)
+    verb = _be(name) if "there" in question else "is"
+    return Dialogue(turns=((question.format(verb.capitalize(), name), "Yes." if yes else "No."),))
 
 
 def _area(record: Record, rng: np.random.Generator) -> Dialogue | None:
@@ -135,21 +138,19 @@ def _area(record: Record, rng: np.random.Generator) -> Dialogue | None:
 
 def _comparison(record: Record, rng: np.random.Generator) -> Dialogue | None:
     """Which of two classes there is plainly more of, by pixels or by boxes."""
-    options: list[tuple[str, str, str, str]] = []
-    sizes: dict[str, float] = {}
-    if _labelled_share(record) >= LABELLED:
-        sizes = {name: share for name, share in _shares(record).items() if share >= NOTABLE}
-        options += [("Is", "is", left, right) for left in sizes for right in sizes if left != right]
-    if record.boxes is not None:
-        numbers = {name: float(n) for name, n in Counter(plural(plain(x)) for x in record.boxes.labels).items()}
-        options += [("Are", "are", left, right) for left in numbers for right in numbers if left != right]
-        sizes |= numbers
-    options = [x for x in options if max(sizes[x[2]], sizes[x[3]]) >= CLEAR * min(sizes[x[2]], sizes[x[3]])]
-    if not options:
+    pairs: list[tuple[str, str, str]] = []  # left, right, the larger
+    shares = {name: share for name, share in _shares(record).items() if share >= NOTABLE}
+    labels = () if record.boxes is None else record.boxes.labels
+    for sizes in (shares if _labelled_share(record) >= LABELLED else {}, Counter(plural(plain(x)) for x in labels)):
+        for left, right in itertools.permutations(sizes, 2):
+            small, large = (left, right) if sizes[left] < sizes[right] else (right, left)
+            pairs += [(left, right, large)] if sizes[large] >= CLEAR * sizes[small] else []
+    if not pairs:
         return None
-    asked, told, left, right = pick(options, rng)
-    more = left if sizes[left] > sizes[right] else right
-    return Dialogue(turns=((f"{asked} there more {left} or {right}?", f"There {told} more {more}."),))
+    left, right, more = pick(pairs, rng)
+    return Dialogue(
+        turns=((f"{_be(left).capitalize()} there more {left} or {right}?", f"There {_be(more)} more {more}."),)
+    )
 
 
 def _unanswerable(record: Record, rng: np.random.Generator) -> Dialogue | None:
@@ -179,7 +180,13 @@ def _shares(record: Record) -> dict[str, float]:
         return {}
     index = record.mask.class_index
     counts = np.bincount(index[index >= 0], minlength=len(record.mask.legend)) / index.size
-    return {plain(name): float(share) for name, share in zip(record.mask.legend, counts, strict=True)}
+    named = zip(map(plain, record.mask.legend), counts, strict=True)
+    return {name: float(share) for name, share in named if not name.startswith("no ")}  # "no change" is no thing
+
+
+def _be(noun: str) -> str:
+    """The verb a class name takes."""
+    return "are" if plural(noun) == noun and noun.endswith("s") else "is"
 
 
 def _labelled_share(record: Record) -> float:

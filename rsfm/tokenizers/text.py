@@ -50,8 +50,9 @@ class TextTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self.added: tuple[str, ...] = tuple(missing)
-        self.special: dict[str, int] = {token: tokenizer.token_to_id(name) for token, name in names.items()}
-        self.vocab_size: int = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+        ids = tokenizer.get_vocab(with_added_tokens=True)
+        self.special: dict[str, int] = {token: ids[name] for token, name in names.items()}
+        self.vocab_size: int = 1 + max(ids.values())
         self._token_of_id = {index: token for token, index in self.special.items()}
         self._control = {self.special[token] for token in CONTROL_TOKENS}
 
@@ -63,7 +64,8 @@ class TextTokenizer:
             try:
                 tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             except Exception as error:  # the Rust side raises plain Exception
-                raise UserError(f"{folder / 'tokenizer.json'}: expected a Hugging Face tokenizer, found: {error}.") from error
+                path = folder / "tokenizer.json"
+                raise UserError(f"{path}: expected a Hugging Face tokenizer, found: {error}.") from error
             return cls(tokenizer, _roles(folder))
         if not folder.is_dir():
             raise UserError(f"{folder}: no such tokenizer folder. Pass a folder that holds tokenizer.json.")
@@ -73,7 +75,8 @@ class TextTokenizer:
             converted = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
             return cls(converted.backend_tokenizer, _roles(folder))
         except (OSError, ValueError, AttributeError, KeyError) as error:
-            raise UserError(f"{folder}: holds no tokenizer.json and transformers cannot read it: {str(error).splitlines()[0]}") from error
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"{folder}: holds no tokenizer.json and transformers cannot read it: {reason}") from error
 
     def save(self, folder: str | Path) -> None:
         """Writes tokenizer.json and tokenizer_config.json; `load` and transformers' AutoTokenizer both read them."""

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from rsfm.training.objective import LossConfig
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -27,10 +29,6 @@ class OptimizerConfig:
     clip_norm: float = 1.0
 
 
-def _loss_weights() -> dict[str, float]:
-    return {"text": 1.0, "value": 1.0, "mask": 1.0, "balance": 0.01, "z_loss": 0.001}
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained.
@@ -39,8 +37,7 @@ class TrainConfig:
         steps: optimizer steps in all.
         seed: of the initial weights and the order of the data.
         optimizer: see OptimizerConfig.
-        loss_weights: factor of each head's mean loss ("text", "value", "mask") and of each of the model's aux terms by name;
-            an aux term that is not named is logged and not trained on.
+        loss: see LossConfig.
         accumulate: microbatches a step; the gradient equals the large batch's.
         freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no optimizer state.
         average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
@@ -54,7 +51,7 @@ class TrainConfig:
     steps: int = 1000
     seed: int = 0
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    loss_weights: dict[str, float] = dataclasses.field(default_factory=_loss_weights)
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
     average_decay: float = 0.0

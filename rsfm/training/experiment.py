@@ -2,9 +2,10 @@
 
 import dataclasses
 import difflib
-import functools
 import importlib.util
 import json
+from collections.abc import Callable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ from rsfm.tasks import converse
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.training.checkpoint import read_weights
 from rsfm.training.config import TrainConfig
-from rsfm.training.state import Build
+from rsfm.training.state import Build, TrainState, model_arrays, with_arrays
 from rsfm.weights import read_tensors
 
 CONFIGS = REPOSITORY / "experiments" / "configs"
@@ -40,6 +41,7 @@ class ExperimentConfig:
         validation: the mixture of held-out data for the loss during training.
         tokenizer: folder of the text tokenizer, from the repository root.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
+        init_parts: safetensors of a part of the model by the part's name, from the repository root.
         file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
     """
 
@@ -51,6 +53,7 @@ class ExperimentConfig:
     validation: tuple[Source, ...] = ()
     tokenizer: str = "tokenizers/text"
     init_from: str | None = None
+    init_parts: dict[str, str] = dataclasses.field(default_factory=dict)
     file: str | None = None
 
 
@@ -113,11 +116,15 @@ def make_processor(config: ExperimentConfig) -> Processor:
     return Processor(dataclasses.replace(config.processor, streams=streams), text)
 
 
-def open_batches(config: ExperimentConfig, processor: Processor, sources: tuple[Source, ...]) -> Any:
+def open_batches(config: ExperimentConfig, processor: Processor, sources: tuple[Source, ...]) -> Callable[[int, int], Any]:
     """A function (host, hosts) -> endless batches of `sources`, this host's rows of each."""
-    return functools.partial(
-        make_batches, sources, processor.sample, converse=converse, seed=config.train.seed, open_dataset=_opener(config)
-    )
+
+    def open_for(host: int, hosts: int) -> Any:
+        return make_batches(
+            sources, processor.sample, converse=converse, seed=config.train.seed, host=host, hosts=hosts, open_dataset=_opener(config)
+        )
+
+    return open_for
 
 
 def _opener(config: ExperimentConfig) -> Any:
@@ -130,11 +137,19 @@ def _opener(config: ExperimentConfig) -> Any:
     return open_dataset
 
 
-def initial_weights(config: ExperimentConfig) -> dict[str, Any] | None:
-    """The weights `init_from` names, by parameter name; None for a new model."""
-    if config.init_from is None:
-        return None
-    folder = Path(config.init_from)
+def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainState:
+    """A new state with the weights that `init_from` and `init_parts` name; the others stay as drawn from the seed."""
+    weights = dict(_whole(Path(config.init_from)) if config.init_from else model_arrays(state))
+    for part, file in config.init_parts.items():
+        tensors = {f"{part}.{name}": value for name, value in read_tensors(REPOSITORY / file).items()}
+        lacking = {name for name in weights if name.startswith(part + ".")} - tensors.keys()
+        if lacking or not tensors:
+            raise UserError(f"init_parts: {file} lacks {sorted(lacking)[:3]} of {part}. Give the safetensors of that part.")
+        weights |= tensors
+    return with_arrays(state, weights)
+
+
+def _whole(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"init_from: {folder} is not a folder. Give a released checkpoint or a run folder.")
     released = folder / "model.safetensors"

@@ -7,8 +7,8 @@ from pathlib import Path
 from rsfm.config import to_json
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import Engine, JitEngine
-from rsfm.training.experiment import ExperimentConfig, initial_weights, load_config, make_build, make_processor, open_batches
-from rsfm.training.run import Trained, open_run, run
+from rsfm.training.experiment import ExperimentConfig, load_config, make_build, make_processor, open_batches, with_initial_weights
+from rsfm.training.run import Trained, check_folder, run
 from rsfm.training.state import Build
 
 __all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
@@ -31,11 +31,12 @@ def train(
     Example:
         >>> train(load_config("debug"), "runs/debug").last["loss"]
     """
+    folder = Path(out)
+    check_folder(folder, resume=resume)
     processor = make_processor(config)
-    folder = open_run(Path(out), to_json(config), resume=resume)
     validation = open_batches(config, processor, config.validation) if config.validation else None
     trained = run(
         config.train, make_build(config), open_batches(config, processor, config.data), folder,
-        validation=validation, initial=lambda: initial_weights(config), engine=engine,
+        config_json=to_json(config), validation=validation, initial=lambda state: with_initial_weights(config, state), engine=engine,
     )  # fmt: skip
     return dataclasses.replace(trained, processor=processor)

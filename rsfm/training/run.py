@@ -13,13 +13,14 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 from jax.experimental import multihost_utils
 
+from rsfm.config import to_json
 from rsfm.errors import UserError
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.config import TrainConfig
 from rsfm.training.distributed import StopSignal
 from rsfm.training.engine import Engine, JitEngine, to_floats
-from rsfm.training.log import RunLog, write_json
-from rsfm.training.state import Build, TrainState, merge, trainable_table, with_arrays
+from rsfm.training.log import RunLog, read_rows, write_json
+from rsfm.training.state import Build, TrainState, merge, trainable_table
 from rsfm.training.step import report, weigh
 from rsfm.types import Sample
 
@@ -73,19 +74,33 @@ def run(
     open_data: OpenBatches,
     folder: Path,
     *,
+    config_json: Any = None,
     validation: OpenBatches | None = None,
-    initial: Callable[[], dict[str, Any] | None] = lambda: None,
+    initial: Callable[[TrainState], TrainState] = lambda state: state,
     engine: Callable[[TrainConfig, Build], Engine] = JitEngine,
 ) -> Trained:
-    """Trains the model that `build` makes on the batches that `open_data` opens, from where `folder` was left."""
+    """Trains the model that `build` makes on the batches that `open_data` opens, from where `folder` was left.
+
+    Args:
+        config: of training.
+        build: makes the model.
+        open_data: opens the training batches.
+        folder: the run folder; nothing is written until model and data stand.
+        config_json: for config.json; the training config if not given.
+        validation: opens the held-out batches.
+        initial: gives the weights of a new run by name, or None for those of `build`.
+        engine: what runs the step.
+    """
     runner = engine(config, build)
     batches = open_data(*runner.host)
     held_out = validation(*runner.host) if validation and config.eval_every else None
+    make_folder(folder)
     with Checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints:
         state = begin(runner, checkpoints, batches, initial)
         start = int(state.step)
         primary = jax.process_index() == 0
         if primary:
+            write_json(folder / "config.json", to_json(config) if config_json is None else config_json)
             write_json(folder / "trainable.json", trainable_table(state))
         with RunLog(folder, start=start, steps=config.steps, primary=primary) as log, StopSignal() as stop:
             log.say(f"{folder.name}: step {start} of {config.steps}, {describe(state)}, {jax.device_count()} devices")
@@ -95,15 +110,14 @@ def run(
 
 
 def begin(
-    engine: Engine, checkpoints: Checkpoints, batches: Batches, initial: Callable[[], dict[str, Any] | None]
+    engine: Engine, checkpoints: Checkpoints, batches: Batches, initial: Callable[[TrainState], TrainState]
 ) -> TrainState:
     """The newest checkpoint's state with `batches` moved to its place, else a new state with the initial weights."""
     if checkpoints.latest is not None:
         state, position = checkpoints.restore(engine.abstract())
         batches.set_state(position)
         return state
-    state, weights = engine.create(), initial()
-    return state if weights is None else with_arrays(state, weights)
+    return initial(engine.create())
 
 
 def learn(
@@ -158,23 +172,23 @@ def evaluate(config: TrainConfig, engine: Engine, state: TrainState, batches: Ba
                 total[name] = total.get(name, 0.0) + value
     terms = {name: jax.numpy.asarray(value) for name, value in sums.items()}
     counts = {name: jax.numpy.asarray(value) for name, value in units.items()}
-    return to_floats(report(weigh(config.loss_weights, terms, counts), terms, counts))
+    return to_floats(report(weigh(config.loss.weights, terms, counts), terms, counts))
 
 
-def open_run(folder: Path, config: Any, *, resume: bool) -> Path:
-    """The run folder with its config.json, refused where it holds another run."""
-    path = folder / "config.json"
-    if path.exists() and not resume:
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Refuses a folder that holds another run. Writes nothing."""
+    if read_rows(folder / "metrics.jsonl") and not resume:
         raise UserError(f"{folder} holds a run already. Give --resume to go on with it, or another --out.")
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("run folder looked at")  # before the first process writes into it
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the run folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot make the run folder ({error.strerror}). Give --out a folder you may write.") from error
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("run folder looked at")  # before the first process writes into it
-    if jax.process_index() == 0:
-        write_json(path, config)
-    return folder
 
 
 def describe(state: TrainState) -> str:

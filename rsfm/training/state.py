@@ -60,11 +60,16 @@ def create_state(
         model = build()
     names = frozen_names(parameter_table(model), freeze)
     graphdef, *parts = nnx.split(model, nnx.All(nnx.Param, _not_in(names)), nnx.Param, ...)
-    params, frozen, rest = (nnx.to_pure_dict(nnx.as_pure(part)) for part in parts)
+    params, frozen, rest = (jax.tree.map(_strong, nnx.to_pure_dict(nnx.as_pure(part))) for part in parts)
     return TrainState(
         step=jnp.zeros((), jnp.int32), skipped=jnp.zeros((), jnp.int32), params=params, frozen=frozen, rest=rest,
         optimizer=optimizer.init(params), average=jax.tree.map(jnp.copy, params) if average else None, graphdef=graphdef,
     )  # fmt: skip
+
+
+def _strong(leaf: Any) -> Any:
+    """jnp.full(shape, 1.0) has a weak type that the first update would make strong: another type, another compile."""
+    return leaf if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 def merge(state: TrainState, *, averaged: bool = False) -> Any:

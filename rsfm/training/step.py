@@ -37,9 +37,9 @@ def make_train_step(
     """
 
     def train_step(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
-        units = _sum_devices(count_units(sample), device_axis)
+        units = _sum_devices(count_units(config.loss, sample), device_axis)
         gradient, rest, terms = _gradient(config, state, sample, units, device_axis)
-        loss = weigh(config.loss_weights, terms, units)
+        loss = weigh(config.loss.weights, terms, units)
         norm = optax.global_norm(gradient)
         rate = schedule(state.step)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
@@ -57,7 +57,7 @@ def make_eval_step(config: TrainConfig) -> Callable[[TrainState, Sample], tuple[
 
     def eval_step(state: TrainState, sample: Sample) -> tuple[Metrics, Metrics]:
         predictions = merge(state, averaged=True)(sample)
-        return loss_sums(predictions, sample), count_units(sample)
+        return loss_sums(config.loss, predictions, sample), count_units(config.loss, sample)
 
     return eval_step
 
@@ -88,9 +88,9 @@ def _gradient(
     def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics]]:
         model = merge(replace(state, params=params, rest=rest))
         predictions = model(part)
-        terms = loss_sums(predictions, part) | {name: value / share for name, value in predictions.aux.items()}
+        terms = loss_sums(config.loss, predictions, part) | {name: value / share for name, value in predictions.aux.items()}
         rest = nnx.to_pure_dict(nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))))
-        return weigh(config.loss_weights, terms, units), (rest, terms)
+        return weigh(config.loss.weights, terms, units), (rest, terms)
 
     def add(carry: tuple[Any, Any], part: Sample) -> tuple[tuple[Any, Any], Metrics]:
         gradient, rest = carry

@@ -20,7 +20,9 @@ def write_layout(name: str, root: Path) -> Path:
     return root
 
 
-def write_raster(path: Path, bands: np.ndarray, *, transform: Affine = UTM, tags: dict[str, str] | None = None, **kwargs) -> None:
+def write_raster(
+    path: Path, bands: np.ndarray, *, transform: Affine = UTM, tags: dict[str, str] | None = None, **kwargs
+) -> None:
     """Writes bands (c h w) as a GeoTIFF in UTM zone 33 north."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count, height, width = bands.shape
@@ -40,7 +42,9 @@ def aid_rsicd(root: Path, rng: np.random.Generator) -> None:
     for split, scene in [("train", "Airport"), ("train", "BareLand"), ("val", "Airport"), ("val", "StorageTanks")]:
         image = f"images/{scene}/{scene.lower()}_{len(lines)}.jpg"
         write_picture(folder / image, rng, 30, 30)
-        lines.append({"image": image, "scene": scene, "split": split, "captions": [f"sentence {k} ." for k in range(5)]})
+        lines.append(
+            {"image": image, "scene": scene, "split": split, "captions": [f"sentence {k} ." for k in range(5)]}
+        )
     (folder / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
 
 
@@ -95,7 +99,10 @@ def eolearn(root: Path, rng: np.random.Generator) -> None:
         (patch / part).mkdir(parents=True)
     np.save(folder / "REFERENCE_SCENES.npy", rng.uniform(0, 0.5, (5, 20, 20, 13)).astype(np.float32))
     np.save(patch / "data" / "NDVI.npy", rng.uniform(-0.1, 0.9, (7, 20, 20, 1)).astype(np.float32))
-    np.save(patch / "mask" / "CLM.npy", (np.arange(7) % 3 == 1).astype(np.uint8)[:, None, None, None] * np.ones((1, 20, 20, 1)))
+    np.save(
+        patch / "mask" / "CLM.npy",
+        (np.arange(7) % 3 == 1).astype(np.uint8)[:, None, None, None] * np.ones((1, 20, 20, 1)),
+    )
     cover = np.array([0, 1, 2, 3, 4, 8], np.uint16)[rng.integers(0, 6, (20, 20, 1))]
     np.save(patch / "mask_timeless" / "LULC.npy", cover)
     (patch / "timestamps.json").write_text(json.dumps([f"2015-{month:02d}-11T10:00:08" for month in range(3, 10)]))

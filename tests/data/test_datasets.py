@@ -58,7 +58,13 @@ def check_record(record: Record, dataset: Dataset) -> None:
         for k, band in enumerate(bands):
             low, high = (-1.0, 1.0) if band.code == "ndvi" else RANGES[band.unit]
             values = seen.values[..., k][seen.valid]
-            assert low <= values.min() and values.max() <= high, (record.id, name, band.name, values.min(), values.max())
+            assert low <= values.min() and values.max() <= high, (
+                record.id,
+                name,
+                band.name,
+                values.min(),
+                values.max(),
+            )
     first = next(iter(record.observations.values())).values
     if record.mask is not None:
         assert record.mask.class_index.shape == first.shape[1:3]
@@ -105,7 +111,15 @@ def test_every_dataset_has_a_layout_and_whole_info() -> None:
     for name, dataset in DATASETS.items():
         info = dataset.info
         assert info.name == name and set(info.sensors) <= set(SENSORS) and set(info.tasks) <= set(TASKS)
-        for text in (info.title, info.url, info.licence, info.citation, info.layout, info.folder, *info.splits.values()):
+        for text in (
+            info.title,
+            info.url,
+            info.licence,
+            info.citation,
+            info.layout,
+            info.folder,
+            *info.splits.values(),
+        ):
             assert text.strip()
         assert inspect.getdoc(dataset) and len(inspect.getdoc(dataset)) > 200
 
@@ -202,7 +216,9 @@ def test_terramesh_reflectance_gives_the_published_ndvi(published_data: Path) ->
 
 def test_indian_pines_hides_the_other_splits_and_keeps_blocks_whole(tmp_path: Path) -> None:
     root = write_layout("indian_pines", tmp_path)
-    labelled = {s: DATASETS["indian_pines"](root, s)[0].mask.class_index >= 0 for s in ("train", "val", "test", "trainval")}
+    labelled = {
+        s: DATASETS["indian_pines"](root, s)[0].mask.class_index >= 0 for s in ("train", "val", "test", "trainval")
+    }
     for a, b in combinations(("train", "val", "test"), 2):
         assert not (labelled[a] & labelled[b]).any()
     assert ((labelled["train"] | labelled["val"]) == labelled["trainval"]).all()
@@ -250,7 +266,11 @@ def test_fuel_moisture_split_is_the_published_one(published_data: Path) -> None:
     rows = {s: set(DATASETS["fuel_moisture"](published_data, s).rows) for s in ("train", "val", "test", "trainval")}
     assert rows["test"] == set(np.flatnonzero(is_test)) and rows["train"] | rows["val"] == rows["trainval"]
     assert rows["trainval"] == set(np.flatnonzero(~is_test))
-    sites = {s: len({d.group(i) for i in range(len(d))}) for s in rows for d in [DATASETS["fuel_moisture"](published_data, s)]}
+    sites = {
+        s: len({d.group(i) for i in range(len(d))})
+        for s in rows
+        for d in [DATASETS["fuel_moisture"](published_data, s)]
+    }
     assert sites == {"train": 80, "val": 20, "test": 50, "trainval": 100}
 
 
@@ -277,7 +297,10 @@ def test_dota_boxes_are_each_in_one_tile(tmp_path: Path) -> None:
     root = write_layout("dota", tmp_path)
     records = [record for split in ("train", "test") for record in DATASETS["dota"](root, split)]
     assert sum(len(record.boxes.labels) for record in records) == 4
-    counts = {value.name: sum(v.value for r in records for v in r.values if v.name == value.name) for value in records[0].values}
+    counts = {
+        value.name: sum(v.value for r in records for v in r.values if v.name == value.name)
+        for value in records[0].values
+    }
     assert counts == {"ships": 3, "harbors": 1}
     assert all(record.observations["aerial_rgb"].gsd_m == 0.25 for record in records)
 
@@ -324,7 +347,9 @@ def test_extract_unpacks_patches(tmp_path: Path, rng: np.random.Generator) -> No
     for _ in range(2):  # a second time replaces the first
         folder = extract(tmp_path / "example.tar.bz2", tmp_path / "out")
     assert folder == tmp_path / "out" / "BigEarthNet-S2-Example"
-    record = BigEarthNet(tmp_path / "out", "test")[0]  # the published split of the example patches is known without lists
+    record = BigEarthNet(tmp_path / "out", "test")[
+        0
+    ]  # the published split of the example patches is known without lists
     assert record.id.endswith("87_48") and set(record.observations) == {"sentinel2_l2a"}
     with pytest.raises(EmptySplit, match="'val'.*holds nothing"):
         BigEarthNet(tmp_path / "out", "val")

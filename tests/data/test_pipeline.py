@@ -48,13 +48,13 @@ def open_dataset(name: str, split: str) -> Records:
     return TABLE[name]()
 
 
-def to_sample(record: Record, dialogue: Dialogue) -> Sample:
-    """The record's number stands in the pixels, the question's length in the text."""
+def to_sample(record: Record, dialogue: Dialogue, text_length: int) -> Sample:
+    """The record's number stands in the pixels, the lengths of question and answer in the text."""
     return Sample(
         observations=record.observations,
         location_deg=np.zeros(2, np.float32),
         text_ids=np.array([len(dialogue.turns[0][0]), len(dialogue.turns[0][1])], np.int32),
-        text_valid=np.ones(2, bool),
+        text_valid=np.arange(2) < text_length,
         loss_mask=np.ones(2, bool),
         targets={},
     )
@@ -165,6 +165,6 @@ def test_cache_gives_equal_records_from_memory_up_to_its_limit() -> None:
 
 
 def test_stack_refuses_samples_of_different_shape() -> None:
-    a, b = (to_sample(Numbered(2, size=n)[0], Dialogue(turns=(("q", "a"),))) for n in (4, 5))
+    a, b = (to_sample(Numbered(2, size=n)[0], Dialogue(turns=(("q", "a"),)), 2) for n in (4, 5))
     with pytest.raises(AssertionError, match="differ in structure or shape"):
         stack([a, b])

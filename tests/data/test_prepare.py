@@ -167,7 +167,7 @@ def test_prepared_files_are_arrayrecords_without_tensorflow(folder: Path) -> Non
 
 
 def test_a_prepared_folder_stands_for_a_dataset_in_a_mixture(folder: Path) -> None:
-    def to_sample(record: Record, dialogue: Any) -> Sample:
+    def to_sample(record: Record, dialogue: Any, text_length: int) -> Sample:
         number = int(record.id.split("/")[1])
         text = np.array([number], np.int32)
         return Sample(

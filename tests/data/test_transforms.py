@@ -16,6 +16,7 @@ from rsfm.data.transforms import (
     flip_rows,
     quarter_turns,
     random_crop,
+    resize,
 )
 from rsfm.pytree import replace
 from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Value
@@ -205,3 +206,48 @@ def test_only_squares_are_turned_by_quarters() -> None:
 def test_switched_off_it_changes_nothing() -> None:
     off = AugmentConfig(flip=False, rotate=False)
     assert_same(augment(record(6, 4), np.random.default_rng(0), **dataclasses.asdict(off)), record(6, 4))
+
+
+@given(size=sizes, factor=st.integers(2, 4))
+def test_resized_by_a_whole_number_all_stays_in_place(size: tuple[int, int], factor: int) -> None:
+    before = record(*size)
+    after = resize(before, size[0] * factor, size[1] * factor)
+    assert after.mask is not None and before.mask is not None and after.boxes is not None and after.grid is not None
+    np.testing.assert_array_equal(
+        after.mask.class_index, np.kron(before.mask.class_index, np.ones((factor, factor), int))
+    )
+    x, y = np.floor(after.boxes.corners.mean(1)).astype(int).T
+    np.testing.assert_array_equal(after.mask.class_index[y, x], [int(label) for label in after.boxes.labels])
+    assert float(after.observations["fine"].gsd_m) == pytest.approx(10 / factor)
+    assert after.grid.transform[0] == pytest.approx(10 / factor) and after.grid.width == size[1] * factor
+    assert after.observations["series"].values.shape == (5, 1, 1, 2) and float(after.observations["series"].gsd_m) == 10
+    fine = np.asarray(after.observations["fine"].values)
+    assert fine.dtype == np.float32
+    np.testing.assert_allclose(fine.mean(), np.mean(before.observations["fine"].values), rtol=1e-5)
+
+
+def test_a_straight_ramp_stays_straight_and_missing_pixels_do_not_spread_without_weight() -> None:
+    before = record(16, 16)
+    fine = before.observations["fine"]
+    values, valid = np.array(fine.values), np.array(fine.valid)
+    values[:, 3, 3], valid[:, 3, 3] = np.nan, False
+    holed = replace(before, observations={"fine": replace(fine, values=values, valid=valid)})
+    for size in (11, 24, 32, 8):
+        after = resize(holed, size, size).observations["fine"]
+        seen, usable = np.asarray(after.values), np.asarray(after.valid)
+        assert usable.any() and not usable.all() and np.isfinite(seen[usable]).all()
+        wanted = resize(before, size, size).observations["fine"].values
+        np.testing.assert_allclose(seen[usable], wanted[usable], rtol=1e-5)
+        inner = np.diff(wanted[0, :, 2:-2, 0], axis=1)
+        np.testing.assert_allclose(inner, 16 / size, rtol=1e-3)
+
+
+@given(seed=seeds, zoom=st.floats(0.1, 1.5))
+def test_zoomed_windows_have_the_size_asked_for(seed: int, zoom: float) -> None:
+    after = augment(record(18, 14), np.random.default_rng(seed), crop=8, zoom=zoom)
+    assert after.mask is not None and after.mask.class_index.shape == (8, 8)
+    assert after.observations["fine"].values.shape == (2, 8, 8, 3)
+    assert 10 / (1 + zoom) - 1 <= float(after.observations["fine"].gsd_m) <= 10 * (1 + zoom) + 1
+    assert after.grid is not None and abs(after.grid.transform[0] or after.grid.transform[1]) == pytest.approx(
+        float(after.observations["fine"].gsd_m), rel=1e-4
+    )

@@ -14,6 +14,10 @@ CONFIG = MoEConfig(width=16, hidden=24, experts=4, top_k=2, shared_hidden=8)
 RULES = (("batch", ("data", "fsdp")), ("embed", "fsdp"), ("mlp", "tensor"), ("expert", "expert"))
 AXES = ("data", "fsdp", "tensor", "expert")
 
+on_eight_devices = pytest.mark.skipif(
+    jax.device_count() < 8, reason="needs 8 devices: XLA_FLAGS=--xla_force_host_platform_device_count=8"
+)
+
 
 def replaced(config: MoEConfig, **changes: object) -> MoEConfig:
     return MoEConfig(**{**vars(config), **changes})
@@ -65,7 +69,9 @@ def gradients(dispatch: str, x: jax.Array, mask: jax.Array, mesh: jax.sharding.M
 
 
 def test_ragged_and_dense_have_the_same_gradients():
-    for got, wanted in zip(*(jax.tree.leaves(gradients(name, *inputs(3, 7))) for name in ("ragged", "dense")), strict=True):
+    for got, wanted in zip(
+        *(jax.tree.leaves(gradients(name, *inputs(3, 7))) for name in ("ragged", "dense")), strict=True
+    ):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
@@ -132,7 +138,7 @@ def test_an_unknown_dispatch_is_told():
         MoE(replaced(CONFIG, dispatch="ragge"), rngs=nnx.Rngs(0))(*inputs(2, 3))
 
 
-@pytest.mark.skipif(jax.device_count() < 8, reason="needs 8 devices: XLA_FLAGS=--xla_force_host_platform_device_count=8")
+@on_eight_devices
 @pytest.mark.parametrize("shape", [(2, 1, 1, 4), (1, 2, 2, 2), (4, 1, 2, 1), (1, 1, 2, 4)], ids=str)
 @pytest.mark.parametrize("dispatch", ["ragged", "dense"])
 def test_experts_on_a_mesh_give_the_same_as_on_one_device(shape, dispatch):
@@ -149,7 +155,7 @@ def test_experts_on_a_mesh_give_the_same_as_on_one_device(shape, dispatch):
     np.testing.assert_allclose(y, MoE(CONFIG, rngs=nnx.Rngs(0))(x[:3], mask[:3])[0], atol=1e-5)
 
 
-@pytest.mark.skipif(jax.device_count() < 8, reason="needs 8 devices: XLA_FLAGS=--xla_force_host_platform_device_count=8")
+@on_eight_devices
 def test_no_device_ever_holds_all_experts():
     mesh = jax.make_mesh((1, 1, 1, 8), AXES, axis_types=(AxisType.Auto,) * 4)
     with jax.set_mesh(mesh), nnx.logical_axis_rules(RULES):

@@ -230,9 +230,9 @@ def kinds(known: Record) -> dict[str, set[tuple[str, str]]]:
 
 def test_presence_says_yes_and_no_truly() -> None:
     said = kinds(record())["presence"]
-    assert ("Is there any water?", "Yes.") in said and ("Is there any crops?", "No.") in said
+    assert ("Is there any water?", "Yes.") in said and ("Are there any crops?", "No.") in said
     assert ("Are there any ships?", "Yes.") in said and ("Are there any helicopters?", "No.") in said
-    assert ("Is there any pastures?", "Yes.") in said and ("Is this scene of the class bare land?", "Yes.") in said
+    assert ("Are there any pastures?", "Yes.") in said and ("Is this scene of the class bare land?", "Yes.") in said
     questions = [question for question, _ in said]
     assert len(questions) == len(set(questions)), "the same question with two answers"
 
@@ -265,7 +265,7 @@ def test_area_is_pixels_times_ground_sampling_distance() -> None:
 
 def test_comparison_names_the_larger() -> None:
     said = kinds(record())["comparison"]
-    assert {answer for question, answer in said if "water" in question} == {"There is more trees."}
+    assert {answer for question, answer in said if "water" in question} == {"There are more trees."}
     assert {answer for question, answer in said if "ships" in question} == {"There are more ships."}
     even = np.zeros((8, 8), np.int32)
     even[:, 4:] = 1

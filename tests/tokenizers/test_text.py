@@ -43,7 +43,9 @@ def test_any_text_comes_back_to_the_byte(text):
 def test_a_number_is_its_digits(whole, real):
     for number in (str(whole), f"{real:.3f}"):
         digits = [OURS.decode([i]) for i in OURS.encode(f"about {number} ha")]
-        assert "".join(piece for piece in digits if any(c.isdigit() for c in piece)) == "".join(c for c in number if c.isdigit())
+        assert "".join(piece for piece in digits if any(c.isdigit() for c in piece)) == "".join(
+            c for c in number if c.isdigit()
+        )
         assert all(len(piece) == 1 for piece in digits if any(c.isdigit() for c in piece))
 
 
@@ -53,7 +55,9 @@ def test_answers_carry_special_tokens_and_questions_do_not():
     assert ids[0] == OURS.special["<bos>"] and ids[-1] == OURS.special["<assistant>"]
     learnt = [i for i, keep in zip(ids, learn, strict=True) if keep]
     assert learnt == [*OURS.encode("water <mask>"), OURS.special["<eos>"]]
-    assert OURS.decode(ids, keep_control=True) == "<bos><user>Map <mask><assistant>water <mask><eos><user>And?<assistant>"
+    assert (
+        OURS.decode(ids, keep_control=True) == "<bos><user>Map <mask><assistant>water <mask><eos><user>And?<assistant>"
+    )
     assert OURS.decode(learnt) == "water <mask>"
 
 
@@ -82,7 +86,11 @@ def test_a_foreign_tokenizer_keeps_its_roles_and_tells_what_was_added(tmp_path):
     assert tokenizer.decode(ids) == "<|end|>Über <value> %"
     tokenizer.save(tmp_path / "saved")
     again = TextTokenizer.load(tmp_path / "saved")
-    assert again.special == tokenizer.special and again.added == () and again.chat([("a", "b")]) == tokenizer.chat([("a", "b")])
+    assert (
+        again.special == tokenizer.special
+        and again.added == ()
+        and again.chat([("a", "b")]) == tokenizer.chat([("a", "b")])
+    )
 
 
 def test_the_layout_of_vocabulary_and_merges_is_converted(tmp_path):
@@ -90,7 +98,9 @@ def test_the_layout_of_vocabulary_and_merges_is_converted(tmp_path):
     vocabulary = {token: i for i, token in enumerate([*alphabet, "ab", "<|endoftext|>"])}
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"}))
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"})
+    )
     tokenizer = TextTokenizer.load(tmp_path)
     assert tokenizer.special["<eos>"] == 257
     assert tokenizer.encode("ab<mask>") == [256, tokenizer.special["<mask>"]]

@@ -19,7 +19,7 @@ from rsfm.training.checkpoint import Checkpoints, read_weights
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import JitEngine
 from rsfm.training.log import read_rows
-from rsfm.training.run import open_run, run
+from rsfm.training.run import check_folder, make_folder, run
 from rsfm.training.state import model_arrays
 from tests.training.standin import Stream, build
 
@@ -120,11 +120,14 @@ def test_validation_starts_from_the_same_place_each_time(tmp_path: Path) -> None
     assert trained.exit_code == 0 and trained.last["step"] == 4
 
 
-def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path) -> None:
-    open_run(tmp_path, {}, resume=False)
+def test_a_folder_with_a_run_is_not_written_over(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Give --resume"):
-        open_run(tmp_path, {}, resume=False)
-    assert open_run(tmp_path, {}, resume=True) == tmp_path
+        check_folder(whole, resume=False)
+    check_folder(whole, resume=True)
+    check_folder(tmp_path / "new", resume=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot make the run folder"):
+        make_folder(tmp_path / "file" / "run")
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:

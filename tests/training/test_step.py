@@ -11,6 +11,7 @@ from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.engine import JitEngine, to_floats
+from rsfm.training.objective import LossConfig
 from rsfm.training.state import Build, TrainState, merge, model_arrays, trainable_table, with_arrays
 from rsfm.training.step import weigh
 from tests.training.standin import build, make_sample
@@ -39,18 +40,18 @@ def same(left, right) -> bool:
 
 def test_microbatches_equal_the_large_batch() -> None:
     """Rows have different numbers of tokens and values, so a mean of microbatch means would be another gradient."""
-    weights = {"text": 1.0, "value": 1.0}  # the stand-in's aux term is a square of the batch, not a sum over it
-    _, whole, rows = steps(alone(TrainConfig(loss_weights=weights)))
-    _, parts, part_rows = steps(alone(TrainConfig(loss_weights=weights, accumulate=4)))
+    loss = LossConfig(weights={"text": 1.0, "value": 1.0})  # the stand-in's aux term is a square of the batch, not a sum over it
+    _, whole, rows = steps(alone(TrainConfig(loss=loss)))
+    _, parts, part_rows = steps(alone(TrainConfig(loss=loss, accumulate=4)))
     for name in ("loss", "loss_text", "loss_value", "gradient_norm"):
         np.testing.assert_allclose([r[name] for r in part_rows], [r[name] for r in rows], rtol=1e-5)
     close(parts.params, whole.params)
 
 
 def test_microbatches_keep_their_place_on_the_mesh() -> None:
-    config = TrainConfig(mesh=(2, 2, 2, 1), accumulate=4, loss_weights={"text": 1.0, "value": 1.0})
+    config = TrainConfig(mesh=(2, 2, 2, 1), accumulate=4, loss=LossConfig(weights={"text": 1.0, "value": 1.0}))
     _, _, rows = steps(JitEngine(config, build), batch=16)
-    _, _, expected = steps(alone(TrainConfig(loss_weights=config.loss_weights)), batch=16)
+    _, _, expected = steps(alone(TrainConfig(loss=config.loss)), batch=16)
     np.testing.assert_allclose([r["loss"] for r in rows], [r["loss"] for r in expected], rtol=1e-5)
 
 
@@ -99,7 +100,7 @@ def test_freeze_errors_say_what_was_meant() -> None:
 
 
 def test_average_follows_the_weights_and_is_used_in_evaluation() -> None:
-    engine, state, _ = steps(TrainConfig(average_decay=0.5))
+    _, state, _ = steps(alone(TrainConfig(average_decay=0.5)))
     close(state.average, state.params, tolerance=5e-3)
     assert not same(state.average, state.params)
     plain = replace(state, average=None)

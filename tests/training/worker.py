@@ -13,7 +13,7 @@ import jax
 from rsfm.training import distributed
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import JitEngine
-from rsfm.training.run import open_run, run
+from rsfm.training.run import run
 from rsfm.training.overrides import apply_overrides, pairs
 from tests.training.standin import Stream, build
 
@@ -36,9 +36,8 @@ def main(args: list[str]) -> int:
     distributed.initialize()
     words = ["--steps", args[1], *(f"--{name}={value}" for name, value in given.items())]
     config = apply_overrides(TrainConfig(mesh=(-1, 2, 1, 1)), words)
-    folder = open_run(Path(args[0]), {}, resume=True)
     engine = partial(JitEngine, devices=jax.devices()[: int(count)] if count else None)
-    return run(config, partial(build, dropout=0.1), partial(SlowStream, pause=pause), folder, engine=engine).exit_code
+    return run(config, partial(build, dropout=0.1), partial(SlowStream, pause=pause), Path(args[0]), engine=engine).exit_code
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ import argparse
 import collections
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from rsfm.data.root import data_root
 from rsfm.tokenizers.text import SPECIAL_TOKENS, TextTokenizer
 
 HERE = Path(__file__).resolve().parent
@@ -24,20 +24,19 @@ VOCABULARY = 2048
 
 def captions(data: Path, split: str) -> list[str]:
     """All captions of one split of aid_rsicd, as published (lower case, spaced full stop)."""
-    rows = (json.loads(line) for line in (data / "aid_rsicd" / "captions.jsonl").read_text(encoding="utf-8").splitlines())
+    lines = (data / "aid_rsicd" / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = map(json.loads, lines)
     return [caption for row in rows if row["split"] == split for caption in row["captions"]]
 
 
 def task_texts(table: dict[str, list[str]]) -> Iterator[str]:
-    """Every template of task_texts.json with its names filled in, each name of a list appearing in each of its slots once."""
+    """Every template of task_texts.json, filled in so that each name of a list stands in each of its slots once."""
     for template in table["templates"]:
         pieces = template.replace("}", "{").split("{")  # odd pieces are the names of lists
         longest = max((len(table[kind]) for kind in pieces[1::2]), default=1)
         for i in range(longest):
-            filled = [
-                table[piece][(i + shift) % len(table[piece])] if shift % 2 else piece for shift, piece in enumerate(pieces)
-            ]
-            yield "".join(filled)
+            names = (table[kind][(i + slot) % len(table[kind])] for slot, kind in enumerate(pieces[1::2]))
+            yield "".join(itertools.chain.from_iterable(itertools.zip_longest(pieces[::2], names, fillvalue="")))
 
 
 def fit(texts: collections.Counter[str], size: int) -> Tokenizer:
@@ -66,12 +65,12 @@ def bytes_per_token(tokenizer: TextTokenizer, texts: list[str]) -> float:
 def main() -> None:
     """Fits, saves and prints the numbers of the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("RSFM_DATA") or HERE.parents[1].parent / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=Path(default), help="the data folder (RSFM_DATA)")
+    parser.add_argument("--data", type=Path, default=data_root(), help="the data folder (RSFM_DATA)")
     parser.add_argument("--out", type=Path, default=HERE, help="folder the tokenizer is written to")
     args = parser.parse_args()
     table = json.loads((HERE / "task_texts.json").read_text(encoding="utf-8"))
-    counts = collections.Counter(captions(args.data, "train"))
+    train = captions(args.data, "train")
+    counts = collections.Counter(train)
     tasks = list(task_texts(table))
     for text in tasks:
         for piece in TextTokenizer.split_special(text):  # specials are no text to learn merges from
@@ -80,9 +79,11 @@ def main() -> None:
     TextTokenizer(fit(counts, VOCABULARY)).save(args.out)
     tokenizer, held_out = TextTokenizer.load(args.out), captions(args.data, "val")
     lengths = sorted(len(tokenizer.encode(text)) for text in held_out)
-    print(f"vocabulary {tokenizer.vocab_size}, training captions {len(captions(args.data, 'train'))}, task texts {len(tasks)}")
-    print(f"bytes per token: val captions {bytes_per_token(tokenizer, held_out):.2f}, task texts {bytes_per_token(tokenizer, tasks):.2f}")
-    print(f"tokens a val caption: median {lengths[len(lengths) // 2]}, 99 % {lengths[int(0.99 * len(lengths))]}, most {lengths[-1]}")
+    middle, high = lengths[len(lengths) // 2], lengths[int(0.99 * len(lengths))]
+    print(f"vocabulary {tokenizer.vocab_size}, training captions {len(train)}, task texts {len(tasks)}")
+    print(f"bytes per token: val captions {bytes_per_token(tokenizer, held_out):.2f}", end=", ")
+    print(f"task texts {bytes_per_token(tokenizer, tasks):.2f}")
+    print(f"tokens a val caption: median {middle}, 99 % {high}, most {lengths[-1]}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.corine import to_19_classes
-from rsfm.data.datasets.files import Raster, centre_deg
+from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.grids import location
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000, observe
@@ -22,11 +23,12 @@ from rsfm.types import GeoGrid, Observation, Record
 
 S2_FOLDERS = ("BigEarthNet-S2-Example", "BigEarthNet-S2-v1.0", "BigEarthNet-v1.0")
 S1_FOLDERS = ("BigEarthNet-S1-Example", "BigEarthNet-S1-v1.0")
-# The published split of the four example patches, for a folder that has them and not the lists.
+# The published split of the packaged patches, for a folder without the lists. A sixth is under snow and in none.
 EXAMPLE_TEST = ("S2A_MSIL2A_20170613T101031_87_48",)
 EXAMPLE_TRAIN = (
     "S2A_MSIL2A_20170617T113321_36_85",
     "S2A_MSIL2A_20170617T113321_4_55",
+    "S2A_MSIL2A_20171221T112501_56_35",
     "S2B_MSIL2A_20170924T93020_69_24",
 )
 REFLECTANCE = 1e-4  # all of 2017-2018, before the offset of processing baseline 04.00
@@ -44,7 +46,7 @@ class BigEarthNet(Dataset):
     alike. The archives in package bigearthnet-common are unpacked by `extract`.
 
     Splits are the published lists `train.csv.bz2`, `val.csv.bz2`, `test.csv.bz2`; where they are missing, those of the
-    four example patches are known here. "all" needs no list.
+    example patches are known here. "all" needs no list.
 
     Args:
         classes: 19, the nomenclature results are published in, or 43, the CORINE names as delivered.
@@ -100,7 +102,7 @@ class BigEarthNet(Dataset):
         return Record(
             id=f"bigearthnet/{patch}",
             observations=observations,
-            location_deg=centre_deg(grid),
+            location_deg=location(grid),
             grid=grid,
             tags=labels if self.classes == 43 else to_19_classes(labels),
         )
@@ -178,7 +180,8 @@ def _radar_twins(folders: list[Path]) -> dict[str, Path]:
 def _optical(folder: Path, facts: dict) -> tuple[Observation, GeoGrid]:
     sensor = SENSORS["sentinel2_l2a"]
     bands = {
-        band.name: Raster("bigearthnet", folder / f"{folder.name}_{band.name}.tif", size=SIZE) for band in sensor.bands
+        band.name: RasterFile("bigearthnet", folder / f"{folder.name}_{band.name}.tif", size=SIZE)
+        for band in sensor.bands
     }
     values = np.concatenate([raster.values for raster in bands.values()], -1) * np.float32(REFLECTANCE)
     valid = np.logical_and.reduce([raster.valid for raster in bands.values()]) & (values != 0).any(-1)
@@ -187,7 +190,7 @@ def _optical(folder: Path, facts: dict) -> tuple[Observation, GeoGrid]:
 
 
 def _radar(folder: Path) -> Observation:
-    rasters = [Raster("bigearthnet", folder / f"{folder.name}_{name}.tif", size=SIZE) for name in ("VV", "VH")]
+    rasters = [RasterFile("bigearthnet", folder / f"{folder.name}_{name}.tif", size=SIZE) for name in ("VV", "VH")]
     values = np.concatenate([raster.values for raster in rasters], -1)
     valid = np.logical_and.reduce([raster.valid for raster in rasters])
     date = days_since_2000(_facts(folder)["acquisition_time"])

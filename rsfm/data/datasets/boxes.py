@@ -13,6 +13,6 @@ def centre_inside(
     return (x >= column) & (x < column + width) & (y >= row) & (y < row + height)
 
 
-def moved(corners: Float[np.ndarray, "n 4 2"], row: int, column: int) -> Float[np.ndarray, "n 4 2"]:
+def counted_from(corners: Float[np.ndarray, "n 4 2"], row: int, column: int) -> Float[np.ndarray, "n 4 2"]:
     """The corners counted from the window's top-left pixel."""
     return (corners - np.array([column, row])).astype(np.float32)

@@ -35,7 +35,7 @@ class Cawa(Dataset):
     info = DatasetInfo(
         name="cawa",
         title="CAWa crop samples with NDVI series",
-        url="https://doi.org/10.6084/m9.figshare.12047478 (copy: nasaharvest/cropharvest)",
+        url="https://doi.org/10.1038/s41597-020-00591-2 (copy: https://github.com/nasaharvest/cropharvest)",
         licence="CC-BY-SA-4.0",
         citation="Remelgado et al. 2020, A crop type dataset for consistent land cover classification in Central Asia "
         "(Scientific Data 7)",

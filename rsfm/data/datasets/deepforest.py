@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.boxes import centre_inside, moved
-from rsfm.data.datasets.files import Raster, centre_deg
+from rsfm.data.datasets.boxes import centre_inside, counted_from
+from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
-from rsfm.types import Boxes, GeoGrid, Record, Value
+from rsfm.types import Boxes, Record, Value
 
 PICTURES = {"train": ("OSBS_029.tif", "OSBS_029.csv"), "test": ("SOAP_061.png", "testfile_multi.csv")}
 CROP = 160  # pixels: 16 m
@@ -51,7 +52,7 @@ class DeepForest(Dataset):
         picture, table = PICTURES[self.split]
         self.picture = self.folder / picture
         self.corners = _crowns(self.folder / table, self.picture.stem)
-        self.raster = Raster(self.info.name, self.picture, nodata=False)
+        self.raster = RasterFile(self.info.name, self.picture, nodata=False)
         self.starts = [(row, column) for row in STARTS[self.split] for column in STARTS[self.split]]
 
     def __len__(self) -> int:
@@ -62,8 +63,8 @@ class DeepForest(Dataset):
         sensor = SENSORS["aerial_rgb"]
         pixels = self.raster.values[row : row + CROP, column : column + CROP, :3]
         here = centre_inside(self.corners, row, column, pixels.shape[0], pixels.shape[1])
-        corners = moved(self.corners[here], row, column)
-        grid = _crop_grid(self.raster.grid, row, column, pixels.shape[0], pixels.shape[1])
+        corners = counted_from(self.corners[here], row, column)
+        grid = None if self.raster.grid.crs is None else moved(self.raster.grid, row, column, *pixels.shape[:2])
         return Record(
             id=f"deepforest/{self.picture.stem}_{row}_{column}",
             observations={
@@ -71,7 +72,7 @@ class DeepForest(Dataset):
                     sensor, pixels[None] * np.float32(sensor.scale), time_days=[float("nan")], gsd_m=GSD_M
                 )
             },
-            location_deg=None if grid is None else centre_deg(grid),
+            location_deg=None if grid is None else location(grid),
             grid=grid,
             boxes=Boxes(corners=corners, labels=("tree",) * len(corners)),
             values=(Value(name="trees", value=float(len(corners)), unit=""),),
@@ -89,11 +90,3 @@ def _crowns(path: Path, stem: str) -> Float[np.ndarray, "n 4 2"]:
         raise UserError(f"deepforest: {path} lists no crown of {stem}. Fetch the table again.")
     x0, y0, x1, y1 = (np.array([float(row[k]) for row in rows], np.float32) for k in ("xmin", "ymin", "xmax", "ymax"))
     return np.stack([np.stack([x0, x1, x1, x0], 1), np.stack([y0, y0, y1, y1], 1)], -1)
-
-
-def _crop_grid(grid: GeoGrid, row: int, column: int, height: int, width: int) -> GeoGrid | None:
-    if grid.crs is None:
-        return None
-    a, b, c, d, e, f = grid.transform
-    moved = (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
-    return GeoGrid(crs=grid.crs, transform=moved, height=height, width=width)

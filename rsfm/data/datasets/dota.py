@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.boxes import centre_inside, moved
-from rsfm.data.datasets.files import read_picture
+from rsfm.data.datasets.boxes import centre_inside, counted_from
+from rsfm.data.datasets.reading import read_picture
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -80,7 +80,7 @@ class Dota(Dataset):
         return Record(
             id=f"dota/{path.stem}_{row}_{column}",
             observations={sensor.name: observe(sensor, values, time_days=[float("nan")], gsd_m=gsd_m)},
-            boxes=Boxes(corners=moved(corners[here], row, column), labels=kept),
+            boxes=Boxes(corners=counted_from(corners[here], row, column), labels=kept),
             values=tuple(Value(name=PLURAL.get(c, c), value=float(kept.count(c)), unit="") for c in self.categories),
         )
 

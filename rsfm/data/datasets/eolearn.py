@@ -8,7 +8,8 @@ import json
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.files import centre_deg, read_array
+from rsfm.data.datasets.reading import read_array
+from rsfm.data.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000, observe
@@ -95,7 +96,8 @@ class EoLearn(Dataset):
         scenes = read_array(self.info.name, self.folder / "REFERENCE_SCENES.npy")[order][:, :, self.columns]
         dates = np.array(SCENE_DATES)[order]
         clear = self.cloud[dates][:, :, self.columns] == 0
-        grid = _shift(self.grid, self.columns)
+        height, width = self.cover[:, self.columns].shape
+        grid = moved(self.grid, 0, self.columns.start, height, width)
         observation = observe(sensor, scenes.astype(np.float32), valid=clear, time_days=self.days[dates], gsd_m=GSD_M)
         cover = self.cover[:, self.columns]
         labels = np.full(cover.shape, -1)
@@ -104,14 +106,14 @@ class EoLearn(Dataset):
         return Record(
             id=f"eolearn/{self.split}",
             observations={sensor.name: observation},
-            location_deg=centre_deg(grid),
+            location_deg=location(grid),
             grid=grid,
             mask=Mask(class_index=labels, legend=LEGEND),
         )
 
     def _series(self, i: int) -> Record:
         sensor, (row, column) = SENSORS["ndvi_series"], self.pixels[i]
-        grid = _shift(self.grid, slice(column, column + 1), slice(row, row + 1))
+        grid = moved(self.grid, int(row), int(column), 1, 1)
         observation = observe(
             sensor,
             self.ndvi[:, row, column].astype(np.float32)[:, None, None, None],
@@ -122,7 +124,7 @@ class EoLearn(Dataset):
         return Record(
             id=f"eolearn/{row}_{column}",
             observations={sensor.name: observation},
-            location_deg=centre_deg(grid),
+            location_deg=location(grid),
             grid=grid,
             scene=CLASSES[int(self.cover[row, column])],
         )
@@ -140,16 +142,4 @@ def _grid(geojson: str, shape: tuple[int, ...]) -> GeoGrid:
         transform=(pixel_x, 0.0, float(west), 0.0, -pixel_y, float(north)),
         height=height,
         width=width,
-    )
-
-
-def _shift(grid: GeoGrid, columns: slice, rows: slice | None = None) -> GeoGrid:
-    rows = rows or slice(0, grid.height)
-    a, b, c, d, e, f = grid.transform
-    x, y = a * columns.start + b * rows.start + c, d * columns.start + e * rows.start + f
-    return GeoGrid(
-        crs=grid.crs,
-        transform=(a, b, float(x), d, e, float(y)),
-        height=int(rows.stop - rows.start),
-        width=int(columns.stop - columns.start),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.files import Raster
+from rsfm.data.datasets.reading import RasterFile
 from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.files import check_exists
 from rsfm.data.scene import open_scene
@@ -144,7 +144,7 @@ def _read_streams(row: Row) -> Record:
 
 def _read_mask(row: Row, record: Record) -> Mask:
     assert row.mask is not None and record.grid is not None
-    raster = Raster("geotiff_folder", row.mask)
+    raster = RasterFile("geotiff_folder", row.mask)
     shape, expected = raster.values.shape, (record.grid.height, record.grid.width)
     if shape != (*expected, 1):
         raise UserError(

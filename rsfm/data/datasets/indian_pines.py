@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.files import read_array
+from rsfm.data.datasets.reading import read_array
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000, observe
@@ -60,7 +60,7 @@ class IndianPines(Dataset):
         name="indian_pines",
         title="Indian Pines (AVIRIS, 200 bands)",
         url="https://purr.purdue.edu/publications/1947 (arrays: tensorly 0.10.0 on PyPI)",
-        licence="CC-BY 3.0 (Purdue University Research Repository)",
+        licence="free for research, see the Purdue page; the copy is in tensorly (BSD-3-Clause)",
         citation="Baumgardner, Biehl, Landgrebe 2015, 220 Band AVIRIS Hyperspectral Image Data Set",
         layout="Indian_pines_corrected.npy (145 x 145 x 200) and Indian_pines_gt.npy (145 x 145, 0-16).",
         splits={

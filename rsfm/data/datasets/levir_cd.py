@@ -3,7 +3,7 @@
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.files import read_picture
+from rsfm.data.datasets.reading import read_picture
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe

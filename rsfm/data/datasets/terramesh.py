@@ -6,7 +6,8 @@ h w pixels · c bands
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.files import Raster, centre_deg
+from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.grids import location
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000, observe
@@ -63,7 +64,7 @@ class TerraMesh(Dataset):
 
     def __getitem__(self, i: int) -> Record:
         tile = self.tiles[self.check_index(i)]
-        cover = Raster(self.info.name, self.folder / "LULC" / f"{tile}.tif")
+        cover = RasterFile(self.info.name, self.folder / "LULC" / f"{tile}.tif")
         rasters = {name: self._raster(folder, tile) for name, folder in FOLDERS.items()}
         observations = {
             name: _observation(SENSORS[name], raster, raster.tags.get("datetime", cover.tags.get("datetime")))
@@ -73,7 +74,7 @@ class TerraMesh(Dataset):
         return Record(
             id=f"terramesh/{tile}",
             observations=observations,
-            location_deg=centre_deg(cover.grid),
+            location_deg=location(cover.grid),
             grid=cover.grid,
             mask=Mask(class_index=cover.values[..., 0].astype(np.int64) - 1, legend=LEGEND),
         )
@@ -81,12 +82,12 @@ class TerraMesh(Dataset):
     def group(self, i: int) -> str:
         return self.tiles[self.check_index(i)]
 
-    def _raster(self, folder: str, tile: str) -> Raster | None:
+    def _raster(self, folder: str, tile: str) -> RasterFile | None:
         path = self.folder / folder / f"{tile}.tif"
-        return None if folder == "DEM" and not path.is_file() else Raster(self.info.name, path)
+        return None if folder == "DEM" and not path.is_file() else RasterFile(self.info.name, path)
 
 
-def _observation(sensor: Sensor, raster: Raster, date: str | None) -> Observation:
+def _observation(sensor: Sensor, raster: RasterFile, date: str | None) -> Observation:
     values, valid = raster.values, raster.valid
     if sensor.family == "optical":
         valid = valid & (values != 0).any(-1)

@@ -10,7 +10,6 @@ import numpy as np
 import rasterio
 import rasterio.enums
 import rasterio.errors
-import rasterio.warp
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
@@ -40,7 +39,7 @@ def read_array(name: str, path: Path) -> np.ndarray:
         raise read_error(name, path, error) from error
 
 
-class Raster:
+class RasterFile:
     """The pixels, grid, validity and tags of one georeferenced file, read at once.
 
     Attributes:
@@ -95,14 +94,3 @@ def grid_of(source: rasterio.DatasetReader) -> GeoGrid:
         crs = f"EPSG:{code}" if code else source.crs.to_wkt()
     t = source.transform
     return GeoGrid(crs=crs, transform=(t.a, t.b, t.c, t.d, t.e, t.f), height=source.height, width=source.width)
-
-
-def centre_deg(grid: GeoGrid) -> tuple[float, float] | None:
-    """Longitude and latitude of the middle of a grid; None without a CRS."""
-    if grid.crs is None:
-        return None
-    a, b, c, d, e, f = grid.transform
-    column, row = grid.width / 2, grid.height / 2
-    x, y = a * column + b * row + c, d * column + e * row + f
-    lon, lat = rasterio.warp.transform(grid.crs, "EPSG:4326", [x], [y])
-    return float(lon[0]), float(lat[0])

@@ -1,0 +1,43 @@
+"""Next-token logits from hidden states.   s text · d width"""
+
+import dataclasses
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from rsfm.nn.linear import Linear
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """Attributes:
+    vocabulary: tokens; needed for a matrix of the head's own, 0 = the embedding table is given at each call.
+    soft_cap: logits are bent into -soft_cap..soft_cap by a tanh (Gemma 2, arXiv:2408.00118); 0 = left alone.
+    """
+
+    vocabulary: int = 0
+    soft_cap: float = 0.0
+
+
+class TextHead(nnx.Module):
+    """hidden @ matrix, summed in float32; the matrix is the head's own, or the embedding table handed in."""
+
+    config_type = TextConfig
+
+    def __init__(self, config: TextConfig | None = None, width: int = 0, *, rngs: nnx.Rngs | None = None):
+        self.config = config or TextConfig()
+        vocabulary = self.config.vocabulary
+        assert not vocabulary or (width and rngs is not None), "a matrix of its own needs width and rngs"
+        self.output = Linear(width, vocabulary, axes=("embed", "vocab"), rngs=rngs) if vocabulary and rngs else None
+
+    def __call__(
+        self, hidden: Float[Array, "*b s d"], embedding: Float[Array, "vocab d"] | None = None
+    ) -> Float[Array, "*b s vocab"]:
+        """Float32 logits. `embedding`: the decoder's table, for a head without a matrix of its own."""
+        own = None if self.output is None else self.output.kernel[...]
+        assert (own is None) != (embedding is None), "give the embedding table, or a vocabulary in TextConfig"
+        kernel = own if embedding is None else embedding.T
+        logits = jnp.matmul(hidden, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)
+        cap = self.config.soft_cap
+        return cap * jnp.tanh(logits / cap) if cap else logits

@@ -1,0 +1,367 @@
+"""The command line: help with examples, exit codes, one line for every mistake, nothing left behind."""
+
+import dataclasses
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import rasterio
+from flax import nnx
+from rasterio.transform import from_origin
+from safetensors.numpy import load_file, save_file
+
+from rsfm import cli
+from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.models.sizes import SIZES
+from rsfm.pretrained import save_checkpoint
+from rsfm.processor import Processor, ProcessorConfig
+from rsfm.tokenizers.text import TextTokenizer
+from rsfm.types import StreamSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+S2_BANDS = 12
+MAP = "Map the land cover: water, trees."
+
+
+def small_config() -> ModelConfig:
+    """nano cut down to one layer and windows of 32 pixels."""
+    nano = SIZES["nano"]
+    optical, sar = (
+        dataclasses.replace(nano.streams[name], spec=dataclasses.replace(nano.streams[name].spec, size=32, patch=16))
+        for name in ("optical", "sar")
+    )
+    thin = {"width": 32, "depth": 1, "heads": 2, "kv_heads": 1, "head_dim": 16, "mlp_width": 64}
+    decoder = dataclasses.replace(nano.decoder, transformer=dataclasses.replace(nano.decoder.transformer, **thin))
+    return dataclasses.replace(
+        nano,
+        streams={"optical": optical, "sar": sar},
+        encoder=dataclasses.replace(nano.encoder, **thin),
+        connector=dataclasses.replace(nano.connector, queries=4, heads=2),
+        decoder=decoder,
+    )
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint with random weights."""
+    config = small_config()
+    streams: dict[str, StreamSpec] = {name: stream.spec for name, stream in config.streams.items()}
+    processor = Processor(ProcessorConfig(streams=streams), TextTokenizer.load(ROOT / "tokenizers" / "text"))
+    model = FoundationModel(config, rngs=nnx.Rngs(0))
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoints") / "small", model, processor, card="# small\n")
+
+
+def write_tif(
+    path: Path, *, size: tuple[int, int] = (40, 56), bands: int = S2_BANDS, crs: str | None = "EPSG:32633",
+    low: int = 300, high: int = 3000, nodata: int | None = None, dtype: str = "uint16",
+) -> Path:
+    data = np.random.default_rng(0).integers(low, high, size=(bands, *size)).astype(dtype)
+    options = {"crs": crs, "transform": from_origin(404400, 5342400, 10, 10)} if crs else {}
+    with rasterio.open(
+        path, "w", driver="GTiff", height=size[0], width=size[1], count=bands, dtype=dtype, nodata=nodata, **options
+    ) as dataset:
+        dataset.write(data)
+    return path
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    return write_tif(tmp_path / "scene.tif")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """Runs a command that must fail: exit code 2, nothing on stdout, one line on stderr, which is returned."""
+    code = cli.main([str(word) for word in words])
+    told = capsys.readouterr()
+    assert code == 2 and told.out == ""
+    assert told.err.startswith("rsfm: ") and told.err.count("\n") == 1, told.err
+    return told.err
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# --- help
+
+
+@pytest.mark.parametrize("name", [*(n for n in cli.COMMANDS if n != "data"), *(f"data {n}" for n in cli.DATA_COMMANDS)])
+def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*name.split(), "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "Example:" in told and f"    rsfm {name}" in told
+
+
+def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in cli.COMMANDS) and "Example: rsfm" in told
+    assert cli.main([]) == 2
+    assert cli.main(["data", "--help"]) == 0
+    assert "prepare" in capsys.readouterr().out
+
+
+def test_unknown_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean 'predict'?" in refused(capsys, "predct")
+    assert "Did you mean 'list'?" in refused(capsys, "data", "lst")
+    assert cli.main(["results", "--datset", "x"]) == 2
+
+
+# --- answers
+
+
+def test_predict_leaves_answers_and_maps_on_the_grid(
+    scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "answer"
+    words = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--ask", "What is this?", "--ask", "Map the water."]
+    assert cli.main([*map(str, words), "--checkpoint", str(checkpoint), "--out", str(out), "--probability", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sensors"] == ["sentinel2_l2a"] and [a["question"] for a in told["answers"]][0] == MAP
+    kept = json.loads((out / "answer.json").read_text())
+    assert kept["answers"][0]["files"][0] == "mask.tif" and kept["answers"][2]["files"][0] == "mask_2.tif"
+    with rasterio.open(out / "mask.tif") as mask, rasterio.open(scene) as source:
+        assert mask.crs == source.crs and mask.transform == source.transform and mask.shape == source.shape
+        assert mask.nodata == 255
+    with rasterio.open(out / "probability.tif") as probability:
+        assert probability.descriptions == ("water", "trees")
+    shapes = json.loads((out / "mask.geojson").read_text())["features"]
+    longitudes = [x for shape in shapes for ring in shape["geometry"]["coordinates"] for x, _ in ring]
+    assert not longitudes or (13 < min(longitudes) and max(longitudes) < 14)
+    assert (out / "overlay.png").stat().st_size > 1000
+
+
+def test_predict_prints_for_people(scene: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint]
+    assert cli.main([str(word) for word in words]) == 0
+    assert capsys.readouterr().out.startswith(MAP)
+
+
+def test_a_file_without_crs_works_and_says_so(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, out = write_tif(tmp_path / "plain.tif", crs=None), tmp_path / "out"
+    words = ["predict", plain, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint, "--out", out]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "no georeference" in capsys.readouterr().err
+    with rasterio.open(out / "mask.tif") as mask:
+        assert mask.crs is None
+
+
+# --- bad input
+
+
+def test_bad_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write_tif(tmp_path / "good.tif")
+    (tmp_path / "text.tif").write_text("no image at all")
+    (tmp_path / "empty.tif").touch()
+    whole = good.read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    write_tif(tmp_path / "nothing.tif", low=0, high=1, nodata=0)
+    write_tif(tmp_path / "six.tif", bands=6)
+    write_tif(tmp_path / "raw.tif", dtype="float32")
+    before = tree(tmp_path)
+    cases = {
+        "goood.tif": "no such file. Did you mean 'good.tif'?",
+        "text.tif": "not an image",
+        "empty.tif": "empty (0 bytes)",
+        "cut.tif": "damaged or cut short",
+        "nothing.tif": "nodata",
+        "six.tif": "has 12 bands, the file has 6",
+        "raw.tif": "reflectance",
+    }
+    for name, words in cases.items():
+        told = refused(
+            capsys, "predict", tmp_path / name, "--sensor", "sentinel2_l2a", "--ask", MAP, "--out", tmp_path / "out"
+        )
+        assert name in told and words in told
+    assert tree(tmp_path) == before
+
+
+def test_bad_words_for_a_good_scene(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ("--ask", MAP)
+    assert "Did you mean 'sentinel2_l2a'?" in refused(capsys, "predict", scene, "--sensor", "sentinel2_l2aa", *ask)
+    assert "date" in refused(capsys, "predict", scene, scene, "--sensor", "sentinel2_l2a", "--date", "2024-01-01", *ask)
+    assert "No question" in refused(capsys, "predict", scene)
+    assert "No scene" in refused(capsys, "predict", *ask)
+    known = ("--sensor", "sentinel2_l2a", *ask)
+    assert "Unknown checkpoint 'nanno'" in refused(capsys, "predict", scene, "--checkpoint", "nanno", *known)
+
+
+def test_bad_names_of_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "Did you mean 'terramesh'?" in refused(capsys, "data", "show", "teramesh")
+    assert "Did you mean 'terramesh'?" in refused(capsys, "evaluate", "nano", "--dataset", "teramesh")
+    assert "Layout" in refused(capsys, "data", "show", "terramesh", "--data", tmp_path)
+    assert "Unknown config 'debugg'" in refused(capsys, "train", "debugg", "--out", tmp_path / "run")
+    assert tree(tmp_path) == set()
+
+
+@pytest.mark.data
+def test_bad_task_and_split(published_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("evaluate", "nano", "--dataset", "terramesh", "--data", published_data)
+    assert "Did you mean 'segmentation'?" in refused(capsys, *words, "--task", "segmentaton")
+    assert "Did you mean 'test'?" in refused(capsys, *words, "--split", "tst")
+    assert "numbered from 0" in refused(capsys, "data", "show", "terramesh", "--data", published_data, "--index", "99")
+
+
+def test_bad_checkpoints(scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(folder: Path) -> str:
+        words = ("--sensor", "sentinel2_l2a", "--ask", MAP, "--out", tmp_path / "out")
+        return refused(capsys, "predict", scene, "--checkpoint", folder, *words)
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(checkpoint, tmp_path / name))
+
+    tensors = load_file(checkpoint / "model.safetensors")
+    first = sorted(tensors)[0]
+    missing = copy("missing")
+    save_file({name: value for name, value in tensors.items() if name != first}, missing / "model.safetensors")
+    assert f"missing {first}" in told(missing)
+    shaped = copy("shaped")
+    save_file({**tensors, first: np.zeros((3, 5), np.float32)}, shaped / "model.safetensors")
+    assert f"{first} expected shape" in told(shaped)
+    corrupt = copy("corrupt")
+    whole = (corrupt / "model.safetensors").read_bytes()
+    (corrupt / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "not a whole safetensors file" in told(corrupt)
+    garbled = copy("garbled")
+    (garbled / "config.json").write_text("{")
+    assert "expected JSON" in told(garbled)
+    pickled = copy("pickled")
+    (pickled / "model.safetensors").unlink()
+    (pickled / "model.pt").write_bytes(b"\x80\x04.")
+    assert "model.safetensors is missing" in told(pickled)
+    assert not (tmp_path / "out").exists()
+
+
+def test_places_that_cannot_be_written_to(scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint, "--out")
+    (tmp_path / "file").write_text("in the way")
+    assert "expected a folder" in refused(capsys, *words, tmp_path / "file")
+    assert "cannot write" in refused(capsys, *words, tmp_path / "file" / "below")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    if not os.access(closed, os.W_OK):  # root may write anywhere
+        assert "cannot write" in refused(capsys, *words, closed / "out")
+    assert not list(closed.iterdir()) and (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_full_disk_leaves_nothing(scene: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: writing fails in the same place."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "rsfm.cli", "predict", str(scene), "--sensor", "sentinel2_l2a", "--ask", MAP]
+    done = subprocess.run(
+        [*command, "--checkpoint", str(checkpoint), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)),
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and last.startswith("rsfm: ") and "disk is full" in last, done.stderr
+    assert tree(tmp_path) == {"scene.tif"}
+
+
+# --- the shell
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m rsfm.cli data list --json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0 and done.stderr == "" and len(done.stdout) == 10
+
+
+def test_interruption_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "call", interrupted)
+    assert cli.main(["results"]) == 130
+    assert capsys.readouterr().err == "rsfm: interrupted\n"
+
+
+# --- the other commands
+
+
+def test_info_counts_the_model_that_is_built(capsys: pytest.CaptureFixture[str], checkpoint: Path) -> None:
+    assert cli.main(["info", "nano", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sum(told["modules"].values()) == told["parameters"] and told["flops"] > 2 * told["parameters"]
+    assert cli.main(["info", str(checkpoint), "--json"]) == 0
+    built = FoundationModel(small_config(), rngs=nnx.Rngs(0))
+    count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(built, nnx.Param)))
+    assert json.loads(capsys.readouterr().out)["parameters"] == count
+    assert "Did you mean 'nano'?" in refused(capsys, "info", "nanoo")
+
+
+def test_info_lists_all_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in SIZES)
+
+
+def test_doctor_tells_what_is_wrong(capsys: pytest.CaptureFixture[str], checkpoint: Path, tmp_path: Path) -> None:
+    assert cli.main(["doctor", "--checkpoint", str(checkpoint), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "GTiff" in told["gdal"] and "loads" in told["checkpoint"] and "cpu" in told["devices"]
+    assert cli.main(["doctor", "--checkpoint", str(tmp_path / "none")]) == 2
+    told_wrong = capsys.readouterr()
+    assert "checkpoint" in told_wrong.err and "FAILED" in told_wrong.out
+
+
+def test_benchmark_gives_shares(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small_one", small_config())
+    assert cli.main(["benchmark", "small_one", "--batch-size", "1", "--tokens", "4", "--repeats", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["matmul_gflop_per_s"] > 0 and 0 < told["forward_share_of_matmul"] < 2
+
+
+def test_data_list_tells_licence_and_layout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "list"]) == 0
+    assert "aid_rsicd" in capsys.readouterr().out
+    assert cli.main(["data", "list", "terramesh", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[0]
+    assert told["licence"] and told["layout"] and told["url"].startswith("https://")
+
+
+@pytest.mark.data
+def test_data_show_draws_a_sample(published_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    words = ["data", "show", "terramesh", "--data", published_data, "--out", tmp_path / "sample"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "segmentation: " in capsys.readouterr().out
+    assert (tmp_path / "sample" / "sample.png").stat().st_size > 10_000
+
+
+@pytest.mark.data
+def test_evaluate_writes_rows(published_data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.jsonl"
+    words = ["evaluate", checkpoint, "--dataset", "terramesh", "--data", published_data, "--out", rows, "--json"]
+    assert cli.main([str(word) for word in words]) == 0
+    told = json.loads(capsys.readouterr().out)["rows"]
+    kept = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert [row["metric"] for row in told] == [row["metric"] for row in kept]
+    assert kept[0]["protocol"] == "tile-out" and kept[0]["n"] == 224 * 224 and "commit" in kept[0]
+    limited = ["evaluate", checkpoint, "--dataset", "aid_rsicd", "--split", "val", "--limit", "3", "--data", published_data]
+    assert cli.main([*map(str, limited), "--batch-size", "2", "--answers", "1"]) == 0
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_results_prints_and_fills_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "config": "nano", "command": "rsfm evaluate nano", "dataset": "aid_rsicd", "split": "val", "protocol": "published",
+        "metric": "accuracy", "value": 0.7, "low": 0.67, "high": 0.73, "model": "nano", "n": 1027,
+    }
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "README.md").write_text("<!-- results -->\n<!-- /results -->\n")
+    words = ["results", "--folder", str(tmp_path), "--readme", str(tmp_path / "README.md")]
+    assert cli.main(words) == 0
+    assert "0.700 [0.670, 0.730]" in capsys.readouterr().out
+    assert "0.700 [0.670, 0.730]" in (tmp_path / "README.md").read_text()
+    assert "No results folder" in refused(capsys, "results", "--folder", tmp_path / "none")

@@ -1,0 +1,68 @@
+"""Two processes of four devices each, over loopback, give the losses of one process with eight; SIGTERM to one stops both."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rsfm.training.log import read_rows
+
+STEPS = 8
+
+
+def launch(folder: Path, processes: int, *words: str) -> list[subprocess.Popen]:
+    """The worker on 8 devices, shared by so many processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = dict(os.environ, XLA_FLAGS=f"--xla_force_host_platform_device_count={8 // processes}")
+    if processes > 1:
+        env |= {"RSFM_COORDINATOR": f"127.0.0.1:{port}", "RSFM_PROCESSES": str(processes), "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+    command = [sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words]
+    return [subprocess.Popen(command, env=env | {"RSFM_PROCESS": str(rank)}) for rank in range(processes)]
+
+
+def finish(workers: list[subprocess.Popen]) -> list[int]:
+    try:
+        return [worker.wait(timeout=300) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def losses(folder: Path) -> list[float]:
+    return [row["loss"] for row in read_rows(folder / "metrics.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    assert finish(launch(folder, 1)) == [0]
+    return folder
+
+
+@pytest.mark.parametrize("mesh", ["2,2,2,1"])
+def test_two_processes_equal_one(mesh: str, alone: Path, tmp_path: Path) -> None:
+    assert finish(launch(tmp_path, 2, "--mesh", mesh)) == [0, 0]
+    assert len(losses(tmp_path)) == STEPS
+    np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
+
+
+def test_sigterm_to_one_stops_both_and_one_process_goes_on(alone: Path, tmp_path: Path) -> None:
+    workers = launch(tmp_path, 2, "--pause", "0.5")
+    limit = time.monotonic() + 200
+    while not losses(tmp_path):
+        assert time.monotonic() < limit and all(worker.poll() is None for worker in workers)
+        time.sleep(0.05)
+    workers[1].send_signal(signal.SIGTERM)
+    assert finish(workers) == [128 + signal.SIGTERM] * 2
+    assert 0 < len(losses(tmp_path)) < STEPS
+    assert finish(launch(tmp_path, 1)) == [0]
+    assert len(losses(tmp_path)) == STEPS
+    np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
