@@ -10,7 +10,7 @@ from typing import Any
 
 from rsfm.errors import UserError, lookup
 
-# name -> (module, function, one line for the overview). Modules are imported when their command runs: jax takes seconds.
+# name -> (module, function, line of the overview). A module is imported when its command runs: jax takes seconds.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("rsfm.commands.demo", "demo", "ask a real Sentinel-1 and Sentinel-2 patch several questions"),
     "predict": ("rsfm.commands.predict", "predict", "ask questions of your own scenes: text, numbers, maps"),

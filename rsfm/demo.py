@@ -1,4 +1,4 @@
-"""The demonstration: a real Sentinel-2 patch with its Sentinel-1 twin, several questions, a map, a number, a picture."""
+"""The demonstration: several questions about a real Sentinel-2 patch and its Sentinel-1 twin."""
 
 import dataclasses
 import importlib.util
@@ -13,7 +13,7 @@ from rsfm.predict import predict
 from rsfm.pretrained import Pretrained
 from rsfm.types import Answer
 
-PACKAGE = "bigearthnet_common"  # its archives are read; the package itself is never imported, its dependencies are not needed
+PACKAGE = "bigearthnet_common"  # never imported, so that its dependencies are not needed: its archives are read
 VERSION = "2.8.0"
 ARCHIVES = {"optical": "BigEarthNet-S2-Example.tar.bz2", "radar": "BigEarthNet-S1-Example.tar.bz2"}
 MAP_QUESTION = "Map the land cover: water, trees, crops, rangeland, built area."
@@ -149,7 +149,8 @@ def report(shown: Shown) -> str:
         lines.append(f"    {answer.text}")
         for value in answer.values:
             if value.low is not None and value.high is not None:
-                lines.append(f"    {value.name}: {value.value:.1f} {value.unit}, 90 % interval {value.low:.1f} to {value.high:.1f}")
+                interval = f"90 % interval {value.low:.1f} to {value.high:.1f}"
+                lines.append(f"    {value.name}: {value.value:.1f} {value.unit}, {interval}")
     seen = "its labels were in training" if shown.patch.trained_on else "it was not in training"
     lines += ["", f"What the patch's own labels say ({seen}): {'; '.join(shown.labels)}."]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from rsfm.processor import Processor
 from rsfm.tasks import TASKS
 from rsfm.types import Answer, Record
 
-# The rules of split and scoring under which a number may stand beside another; the split's name where there is one way only.
+# The rules of split and scoring under which numbers compare; the split's name where there is one way only.
 PROTOCOLS: Mapping[str, str] = {
     "aid_rsicd": "published",
     "fuel_moisture": "published",

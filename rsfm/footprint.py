@@ -26,10 +26,17 @@ class Footprint(Protocol):
     latitude of a window's middle, of the whole place where only that is known.
     """
 
-    height: int
-    width: int
-    grid: GeoGrid | None
-    notes: tuple[str, ...]
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def grid(self) -> GeoGrid | None: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     def read(self, window: Window) -> Record: ...
 
@@ -65,13 +72,16 @@ class SceneFootprint:
         a, b, c, d, e, f = self.grid.transform
         row, column = window[0] + window[2] / 2, window[1] + window[3] / 2
         (longitude,), (latitude,) = warp_points(
-            CRS.from_user_input(self.grid.crs), CRS.from_epsg(4326), [c + a * column + b * row], [f + d * column + e * row]
+            CRS.from_user_input(self.grid.crs),
+            CRS.from_epsg(4326),
+            [c + a * column + b * row],
+            [f + d * column + e * row],
         )
         return (longitude, latitude) if math.isfinite(longitude) and math.isfinite(latitude) else None
 
 
 class RecordFootprint:
-    """A Record in memory. Observations of another pixel size (30 m weather beside 10 m pictures) are cut in proportion."""
+    """A Record in memory. Observations of another pixel size, as of weather, are cut in proportion."""
 
     def __init__(self, record: Record):
         self.record = record
@@ -122,7 +132,7 @@ def open_footprint(
     dates: Sequence[str] = (),
     unit: str | None = None,
 ) -> SceneFootprint:
-    """Opens files or folders as one footprint: those of one sensor are its dates, those of different sensors its streams.
+    """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
 
     Args:
         paths: images, or folders of one-band images.
@@ -138,7 +148,7 @@ def open_footprint(
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
     named: list[str | None] = [None] * len(paths)
     if sensors:
-        named = list(sensors) * len(paths) if len(sensors) == 1 else list(sensors)
+        named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)
     elif len(paths) > 1:
         named = [open_scene([path], unit=unit).sensor.name for path in paths]
     if len(set(named)) == 1:

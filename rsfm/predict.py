@@ -79,7 +79,8 @@ def predict(
         return answer_in_words(model, processor, footprint, question, max_new_tokens=max_new_tokens)
     index = np.full((footprint.height, footprint.width), -1, np.int8 if len(plan.legend) < 128 else np.int16)
     chance = np.zeros((len(plan.legend), *index.shape), np.float32) if probability else None
-    for rows in map_rows(model, processor, footprint, question, overlap=overlap, batch_size=batch_size, progress=progress):
+    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
+    for rows in map_rows(model, processor, footprint, question, **options):
         here = slice(rows.first, rows.first + len(rows.class_index))
         index[here] = rows.class_index
         if chance is not None:
@@ -131,8 +132,8 @@ def answer_records(
     return answers
 
 
-def written(processor: Processor, question: str, ids: Int[np.ndarray, "k"]) -> str:
-    """The text of generated ids, cut to what the processor can read back: its length, its numbers, and no stray mask."""
+def written(processor: Processor, question: str, ids: Int[np.ndarray, " k"]) -> str:
+    """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
     room = processor.config.text_lengths[0] - len(processor.text.chat([(question, None)])[0]) - 1
     pieces = processor.text.decode(ids[:room]).replace(MASK, "").split(VALUE)
     return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
@@ -227,7 +228,7 @@ def stack(samples: list[Sample]) -> Sample:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
 
 
-def as_footprint(source: Any) -> Footprint:
+def as_footprint(source: Footprint | Scene | Record) -> Footprint:
     """A footprint of whatever can be predicted."""
     if isinstance(source, Record):
         return RecordFootprint(source)

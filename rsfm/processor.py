@@ -46,7 +46,7 @@ class ProcessorConfig:
     statistics: dict[str, BandStatistics] = dataclasses.field(default_factory=dict)
     quantities: tuple[Quantity, ...] = (AREA, COUNT)
     legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    text_lengths: tuple[int, ...] = (32, 64, 160, 320)
+    text_lengths: tuple[int, ...] = (32, 64, 192, 320)
     max_masks: int = 16
     max_values: int = 4
 

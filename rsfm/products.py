@@ -1,4 +1,4 @@
-"""The files answers leave: answer.json, and for a map mask.tif, mask.geojson, overlay.png, probability.tif.  h w pixels"""
+"""The files answers leave: answer.json, and of a map COG, GeoJSON and a picture.  h w pixels"""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A picture for the eye out of any sensor's observation: natural colour, radar composite, or grey.  h w pixels · c bands"""
+"""A picture for the eye out of any sensor's observation: colour, radar composite or grey.  h w pixels · c bands"""
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +15,7 @@ def quicklook(record: Record) -> Float[np.ndarray, "h w 3"]:
 
 
 def picture(observation: Observation) -> Float[np.ndarray, "h w 3"]:
-    """The latest of the clearest acquisitions. Colour keeps its physical values; other channels are stretched to 0..1."""
+    """The latest of the clearest acquisitions. Colour keeps physical values; other channels are stretched to 0..1."""
     shares = np.asarray(observation.valid).mean(axis=(-2, -1))
     best = int(np.flatnonzero(shares >= shares.max() - 0.01)[-1])
     values, valid = np.asarray(observation.values[best], np.float32), np.asarray(observation.valid[best])

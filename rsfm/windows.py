@@ -1,4 +1,4 @@
-"""Overlapping windows over a scene of any size, and their blending row by row at bounded memory.  m classes · h w pixels
+"""Overlapping windows over a scene of any size, blended row by row at bounded memory.  m classes · h w pixels
 
 Windows of one edge length cover the scene at even steps. Each axis has weights that sum to one over the windows there
 (raised cosine where two overlap, one where only one reaches), so blending is a plain weighted sum, a window that stands
@@ -18,7 +18,7 @@ from rsfm.errors import UserError
 
 
 def window_starts(length: int, size: int, overlap: float) -> tuple[int, ...]:
-    """First pixels of the fewest windows that cover `length` with at least `overlap` of their edge shared by neighbours.
+    """First pixels of the fewest windows that cover `length` and share at least `overlap` of their edge.
 
     Args:
         length: pixels to cover; less than `size` gives one window that reaches past the end.
@@ -26,7 +26,7 @@ def window_starts(length: int, size: int, overlap: float) -> tuple[int, ...]:
         overlap: share of the edge, 0 up to but not including 1.
     """
     if not 0 <= overlap < 1:
-        raise UserError(f"overlap: expected a share of the window from 0 up to 1, found {overlap:g}. The default is 0.25.")
+        raise UserError(f"overlap: expected a share of the window, 0 up to 1, found {overlap:g}. The default is 0.25.")
     if length <= size:
         return (0,)
     step = max(1, size - math.ceil(size * overlap))
@@ -108,7 +108,7 @@ class StripBlender:
         self._strip[:, :, left : left + self.tiling.size] += values * weight
 
     def finish(self, i: int) -> tuple[int, Float[np.ndarray, "m rows width"]]:
-        """The scene's rows that are final once row i of the windows is in: (first pixel row, values); moves the strip on."""
+        """What is final once row i of the windows is in: (first pixel row, values); moves the strip on."""
         rows, last = self.tiling.rows, i == len(self.tiling.rows) - 1
         step = (self.tiling.height if last else rows[i + 1]) - rows[i]
         done = self._strip[:, :step, : self.tiling.width].copy()

@@ -1,6 +1,5 @@
 """The command line: help with examples, exit codes, one line for every mistake, nothing left behind."""
 
-import dataclasses
 import json
 import os
 import resource
@@ -18,49 +17,31 @@ from rasterio.transform import from_origin
 from safetensors.numpy import load_file, save_file
 
 from rsfm import cli
-from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.models.foundation import FoundationModel
 from rsfm.models.sizes import SIZES
-from rsfm.pretrained import save_checkpoint
-from rsfm.processor import Processor, ProcessorConfig
-from rsfm.tokenizers.text import TextTokenizer
-from rsfm.types import StreamSpec
+from tests.small_checkpoint import make_checkpoint, small_config
 
 ROOT = Path(__file__).resolve().parents[1]
 S2_BANDS = 12
 MAP = "Map the land cover: water, trees."
 
 
-def small_config() -> ModelConfig:
-    """nano cut down to one layer and windows of 32 pixels."""
-    nano = SIZES["nano"]
-    optical, sar = (
-        dataclasses.replace(nano.streams[name], spec=dataclasses.replace(nano.streams[name].spec, size=32, patch=16))
-        for name in ("optical", "sar")
-    )
-    thin = {"width": 32, "depth": 1, "heads": 2, "kv_heads": 1, "head_dim": 16, "mlp_width": 64}
-    decoder = dataclasses.replace(nano.decoder, transformer=dataclasses.replace(nano.decoder.transformer, **thin))
-    return dataclasses.replace(
-        nano,
-        streams={"optical": optical, "sar": sar},
-        encoder=dataclasses.replace(nano.encoder, **thin),
-        connector=dataclasses.replace(nano.connector, queries=4, heads=2),
-        decoder=decoder,
-    )
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small checkpoint with random weights."""
-    config = small_config()
-    streams: dict[str, StreamSpec] = {name: stream.spec for name, stream in config.streams.items()}
-    processor = Processor(ProcessorConfig(streams=streams), TextTokenizer.load(ROOT / "tokenizers" / "text"))
-    model = FoundationModel(config, rngs=nnx.Rngs(0))
-    return save_checkpoint(tmp_path_factory.mktemp("checkpoints") / "small", model, processor, card="# small\n")
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "small")
 
 
 def write_tif(
-    path: Path, *, size: tuple[int, int] = (40, 56), bands: int = S2_BANDS, crs: str | None = "EPSG:32633",
-    low: int = 300, high: int = 3000, nodata: int | None = None, dtype: str = "uint16",
+    path: Path,
+    *,
+    size: tuple[int, int] = (40, 56),
+    bands: int = S2_BANDS,
+    crs: str | None = "EPSG:32633",
+    low: int = 300,
+    high: int = 3000,
+    nodata: int | None = None,
+    dtype: str = "uint16",
 ) -> Path:
     data = np.random.default_rng(0).integers(low, high, size=(bands, *size)).astype(dtype)
     options = {"crs": crs, "transform": from_origin(404400, 5342400, 10, 10)} if crs else {}
@@ -121,8 +102,21 @@ def test_predict_leaves_answers_and_maps_on_the_grid(
     scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "answer"
-    words = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--ask", "What is this?", "--ask", "Map the water."]
-    assert cli.main([*map(str, words), "--checkpoint", str(checkpoint), "--out", str(out), "--probability", "--json"]) == 0
+    words = [
+        "predict",
+        scene,
+        "--sensor",
+        "sentinel2_l2a",
+        "--ask",
+        MAP,
+        "--ask",
+        "What is this?",
+        "--ask",
+        "Map the water.",
+    ]
+    assert (
+        cli.main([*map(str, words), "--checkpoint", str(checkpoint), "--out", str(out), "--probability", "--json"]) == 0
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["sensors"] == ["sentinel2_l2a"] and [a["question"] for a in told["answers"]][0] == MAP
     kept = json.loads((out / "answer.json").read_text())
@@ -144,7 +138,9 @@ def test_predict_prints_for_people(scene: Path, checkpoint: Path, capsys: pytest
     assert capsys.readouterr().out.startswith(MAP)
 
 
-def test_a_file_without_crs_works_and_says_so(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_crs_works_and_says_so(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain, out = write_tif(tmp_path / "plain.tif", crs=None), tmp_path / "out"
     words = ["predict", plain, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint, "--out", out]
     assert cli.main([str(word) for word in words]) == 0
@@ -239,7 +235,9 @@ def test_bad_checkpoints(scene: Path, checkpoint: Path, tmp_path: Path, capsys: 
     assert not (tmp_path / "out").exists()
 
 
-def test_places_that_cannot_be_written_to(scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_places_that_cannot_be_written_to(
+    scene: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint, "--out")
     (tmp_path / "file").write_text("in the way")
     assert "expected a folder" in refused(capsys, *words, tmp_path / "file")
@@ -340,7 +338,9 @@ def test_data_show_draws_a_sample(published_data: Path, tmp_path: Path, capsys: 
 
 
 @pytest.mark.data
-def test_evaluate_writes_rows(published_data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_writes_rows(
+    published_data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = tmp_path / "rows.jsonl"
     words = ["evaluate", checkpoint, "--dataset", "terramesh", "--data", published_data, "--out", rows, "--json"]
     assert cli.main([str(word) for word in words]) == 0
@@ -348,15 +348,35 @@ def test_evaluate_writes_rows(published_data: Path, checkpoint: Path, tmp_path: 
     kept = [json.loads(line) for line in rows.read_text().splitlines()]
     assert [row["metric"] for row in told] == [row["metric"] for row in kept]
     assert kept[0]["protocol"] == "tile-out" and kept[0]["n"] == 224 * 224 and "commit" in kept[0]
-    limited = ["evaluate", checkpoint, "--dataset", "aid_rsicd", "--split", "val", "--limit", "3", "--data", published_data]
+    limited = [
+        "evaluate",
+        checkpoint,
+        "--dataset",
+        "aid_rsicd",
+        "--split",
+        "val",
+        "--limit",
+        "3",
+        "--data",
+        published_data,
+    ]
     assert cli.main([*map(str, limited), "--batch-size", "2", "--answers", "1"]) == 0
     assert "accuracy" in capsys.readouterr().out
 
 
 def test_results_prints_and_fills_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {
-        "config": "nano", "command": "rsfm evaluate nano", "dataset": "aid_rsicd", "split": "val", "protocol": "published",
-        "metric": "accuracy", "value": 0.7, "low": 0.67, "high": 0.73, "model": "nano", "n": 1027,
+        "config": "nano",
+        "command": "rsfm evaluate nano",
+        "dataset": "aid_rsicd",
+        "split": "val",
+        "protocol": "published",
+        "metric": "accuracy",
+        "value": 0.7,
+        "low": 0.67,
+        "high": 0.73,
+        "model": "nano",
+        "n": 1027,
     }
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     (tmp_path / "README.md").write_text("<!-- results -->\n<!-- /results -->\n")

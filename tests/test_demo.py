@@ -12,15 +12,29 @@ from rasterio.transform import from_origin
 
 from rsfm import cli, demo
 from rsfm.sensors import SENSORS
-from tests.test_cli import checkpoint, refused  # noqa: F401 (a fixture)
+from tests.small_checkpoint import make_checkpoint
+from tests.test_cli import refused
 
 SIZES = {"B01": 20, "B09": 20, "B05": 60, "B06": 60, "B07": 60, "B8A": 60, "B11": 60, "B12": 60}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint with random weights."""
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "small")
 
 
 def write_band(path: Path, size: int, dtype: str, low: float, high: float) -> None:
     data = np.random.default_rng(len(path.name)).uniform(low, high, (1, size, size)).astype(dtype)
     transform = from_origin(404400, 5342400, 1200 / size, 1200 / size)
-    options = {"driver": "GTiff", "height": size, "width": size, "count": 1, "crs": "EPSG:32633", "transform": transform}
+    options = {
+        "driver": "GTiff",
+        "height": size,
+        "width": size,
+        "count": 1,
+        "crs": "EPSG:32633",
+        "transform": transform,
+    }
     with rasterio.open(path, "w", dtype=dtype, **options) as dataset:
         dataset.write(data)
 
@@ -53,7 +67,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_demo_leaves_answers_a_map_and_a_picture(
-    package: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]  # noqa: F811
+    package: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "demo"
     assert cli.main(["demo", "--out", str(out), "--checkpoint", str(checkpoint)]) == 0
@@ -69,13 +86,17 @@ def test_the_demo_leaves_answers_a_map_and_a_picture(
     assert kept["sensors"] == ["sentinel2_l2a", "sentinel1_grd"]
 
 
-def test_an_unknown_patch_is_told(package: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_an_unknown_patch_is_told(
+    package: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("demo", "--patch", "autria", "--checkpoint", checkpoint, "--out", tmp_path / "demo")
     assert "Did you mean 'austria'?" in refused(capsys, *words)
     assert not (tmp_path / "demo").exists()
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_missing_package_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
     told = refused(capsys, "demo", "--out", tmp_path / "demo")
     assert "pip install --no-deps bigearthnet-common" in told and not (tmp_path / "demo").exists()

@@ -23,7 +23,11 @@ def launch(folder: Path, processes: int, *words: str) -> list[subprocess.Popen]:
         port = free.getsockname()[1]
     env = dict(os.environ, XLA_FLAGS=f"--xla_force_host_platform_device_count={8 // processes}")
     if processes > 1:
-        env |= {"RSFM_COORDINATOR": f"127.0.0.1:{port}", "RSFM_PROCESSES": str(processes), "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+        env |= {
+            "RSFM_COORDINATOR": f"127.0.0.1:{port}",
+            "RSFM_PROCESSES": str(processes),
+            "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
+        }
     command = [sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words]
     return [subprocess.Popen(command, env=env | {"RSFM_PROCESS": str(rank)}) for rank in range(processes)]
 

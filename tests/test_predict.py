@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import textwrap
@@ -32,7 +31,7 @@ GRID = GeoGrid(crs="EPSG:32633", transform=(10.0, 0.0, 404400.0, 0.0, -10.0, 534
 
 
 class Standin(FoundationModel):
-    """Water where the first band is high, trees where it is low; `drift` lets the window's mean sway the answer, as context does."""
+    """Water where the first band is high, trees where it is low; `drift` lets the window's mean sway the answer."""
 
     def __init__(self, drift: float = 0.0):
         self.drift = nnx.Param(jnp.float32(drift))
@@ -94,7 +93,9 @@ def test_one_window_is_the_plain_forward_bit_for_bit(processor: Processor) -> No
 def test_pixelwise_models_leave_no_trace_of_windows(processor: Processor, shape: tuple[int, int]) -> None:
     record = scene(*shape)
     whole = probabilities(Standin(), processor, record)
-    logit = 3 * (record.observations["sentinel2_l2a"].values[0, ..., 0] - 0.2) / 0.15  # reflectance is normalized by unit
+    logit = (
+        3 * (record.observations["sentinel2_l2a"].values[0, ..., 0] - 0.2) / 0.15
+    )  # reflectance is normalized by unit
     expected = np.exp(logit) / (1 + np.exp(logit) + np.exp(-logit))
     assert whole.shape == (3, *shape)
     np.testing.assert_allclose(whole[1], expected, atol=1e-5)
@@ -140,7 +141,9 @@ def test_all_nodata_is_told(processor: Processor) -> None:
 def test_windows_without_data_are_not_run(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
     original = prediction.run_windows
-    monkeypatch.setattr(prediction, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest))
+    monkeypatch.setattr(
+        prediction, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest)
+    )
     record = without(scene(64, 200), slice(None), slice(60, None))
     predict(Standin(), processor, record, QUESTION)
     assert sum(ran) < len(prediction.Tiling(height=64, width=200, size=SIZE)) / 2
@@ -175,14 +178,24 @@ def test_the_text_names_the_classes_found(processor: Processor) -> None:
     assert answer.text.startswith(f"{largest} {100 * shares[largest]:.1f} %")
 
 
-def write_tif(path: Path, height: int, width: int, *, bands: int = 12, offset: int = 0, crs: str | None = "EPSG:32633") -> Path:
+def write_tif(
+    path: Path, height: int, width: int, *, bands: int = 12, offset: int = 0, crs: str | None = "EPSG:32633"
+) -> Path:
     rasterio = pytest.importorskip("rasterio")
     rng = np.random.default_rng(offset)
     data = rng.integers(500, 3000, size=(bands, height, width), dtype=np.uint16)
     transform = rasterio.transform.from_origin(404400 + 10 * offset, 5342400, 10, 10)
     options = {"crs": crs} if crs else {}
     with rasterio.open(
-        path, "w", driver="GTiff", height=height, width=width, count=bands, dtype="uint16", transform=transform, **options
+        path,
+        "w",
+        driver="GTiff",
+        height=height,
+        width=width,
+        count=bands,
+        dtype="uint16",
+        transform=transform,
+        **options,
     ) as dataset:
         dataset.write(data)
     return path
@@ -249,7 +262,9 @@ def test_a_whole_sentinel_2_tile_in_three_gigabytes(tmp_path: Path) -> None:
     block = rng.integers(300, 3500, size=(12, 512, edge), dtype=np.uint16)
     options = {"driver": "GTiff", "height": edge, "width": edge, "count": 12, "dtype": "uint16", "crs": "EPSG:32633"}
     transform = rasterio.transform.from_origin(399960, 5300040, 10, 10)
-    with rasterio.open(path, "w", tiled=True, blockxsize=512, blockysize=512, transform=transform, **options) as dataset:
+    with rasterio.open(
+        path, "w", tiled=True, blockxsize=512, blockysize=512, transform=transform, **options
+    ) as dataset:
         for row in range(0, edge, 512):
             height = min(512, edge - row)
             dataset.write(block[:, :height], window=rasterio.windows.Window(0, row, edge, height))

@@ -65,7 +65,9 @@ class Textures:
 def texture(rng: np.random.Generator) -> np.ndarray:
     """(SIZE, SIZE, 3) in 0..1: coarse noise enlarged, around a random colour."""
     coarse = rng.uniform(-0.3, 0.3, size=(SIZE // 8, SIZE // 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
-    return np.clip(rng.uniform(0.2, 0.8, size=3) + coarse + rng.normal(0, 0.03, size=(SIZE, SIZE, 3)), 0, 1).astype(np.float32)
+    return np.clip(rng.uniform(0.2, 0.8, size=3) + coarse + rng.normal(0, 0.03, size=(SIZE, SIZE, 3)), 0, 1).astype(
+        np.float32
+    )
 
 
 DATASETS = {"textures": Textures}

@@ -1,5 +1,6 @@
 """`rsfm benchmark`: the model's speed as a share of what this machine does in the same run."""
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -20,8 +21,8 @@ def benchmark(
 ) -> None:
     """Measures forward pass, gradient and decoding beside a matrix product and a copy in memory, all in one run.
 
-    Times of different machines do not compare; the shares do. A share is the operations or bytes the model needs, counted,
-    over those the machine managed in the plain product or copy.
+    Times of different machines do not compare; the shares do. A share is the operations or bytes the model needs,
+    counted, over those the machine managed in the plain product or copy.
 
     Example:
         rsfm benchmark
@@ -42,7 +43,8 @@ def benchmark(
     config = lookup(SIZES, "size", model)
     machine = measure_machine(repeats)
     found = {**machine, **measure_model(config, machine, batch_size, tokens, repeats)}
-    about = {"size": model, "device": jax.devices()[0].device_kind, "batch_size": batch_size, "dtype": config.compute_dtype}
+    device = jax.devices()[0].device_kind
+    about = {"size": model, "device": device, "batch_size": batch_size, "dtype": config.compute_dtype}
     if as_json:
         print_json({**about, **found})
         return
@@ -93,15 +95,15 @@ def measure_model(
     found = {}
     for name, function in {"forward": forward, "gradient": jax.grad(loss)}.items():
         jitted, flops = jax.jit(function), count_flops(function, state, many)
-        seconds = median_seconds(lambda jitted=jitted: jitted(state, many), repeats)
+        seconds = median_seconds(functools.partial(jitted, state, many), repeats)
         found[f"{name}_pictures_per_s"] = batch_size / seconds
         found[f"{name}_gflop_per_s"] = flops / seconds / 1e9
         found[f"{name}_share_of_matmul"] = flops / seconds / 1e9 / machine["matmul_gflop_per_s"]
     whole = nnx.merge(graphdef, state)
-    seconds = [
-        median_seconds(lambda n=n: generate(whole, one, max_new_tokens=n), repeats) for n in (1, tokens + 1)
-    ]
-    per_token = max(seconds[1] - seconds[0], 1e-9) / tokens
+    first, all_of_them = (
+        median_seconds(functools.partial(generate, whole, one, max_new_tokens=n), repeats) for n in (1, tokens + 1)
+    )
+    per_token = max(all_of_them - first, 1e-9) / tokens
     bound = machine["copy_gb_per_s"] * 1e9 / parameter_bytes(whole.decoder)  # every weight is read once a token
     found["decode_tokens_per_s"] = 1 / per_token
     found["decode_share_of_bandwidth"] = 1 / per_token / bound

@@ -31,7 +31,7 @@ def list_datasets(
     """
     from rsfm.data.datasets import DATASETS
 
-    infos = [lookup(DATASETS, "dataset", name).info for name in names or DATASETS]
+    infos = [_info(lookup(DATASETS, "dataset", name)) for name in names or DATASETS]
     here = {info.name: _is_here(info, data) for info in infos}
     if as_json:
         print_json([{**dataclasses.asdict(info), "here": here[info.name]} for info in infos])
@@ -78,14 +78,15 @@ def show(
         try:
             from rsfm.data.show import show as draw_record
         except ImportError as error:
-            raise UserError("Drawing a sample needs matplotlib: pip install 'rsfm[notebooks]'. Leave out --out.") from error
+            missing = "Drawing a sample needs matplotlib: pip install 'rsfm[notebooks]', or leave out --out."
+            raise UserError(missing) from error
         with output_folder(out) as folder:
             draw_record(record, folder / "sample.png")
     if as_json:
         print_json(told)
         return
     for key, value in told.items():
-        lines = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else value
+        lines: Any = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else value
         if isinstance(lines, list):
             print(f"{key}:", *(f"  {line}" for line in lines), sep="\n")
         else:
@@ -161,6 +162,10 @@ def describe(record: Record) -> dict[str, Any]:
         for question, answer in dialogue.turns
     ]
     return told
+
+
+def _info(dataset: Any) -> Any:
+    return dataset.info
 
 
 def _is_here(info: Any, data: Path | None) -> bool:

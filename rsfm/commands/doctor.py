@@ -6,14 +6,25 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from rsfm.commands.outputs import columns, print_json
 from rsfm.errors import UserError
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "rasterio", "numpy", "transformers", "tensorflow-datasets")
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "rasterio",
+    "numpy",
+    "transformers",
+    "tensorflow-datasets",
+)
 DRIVERS = ("GTiff", "COG", "JP2OpenJPEG", "netCDF", "HDF5", "GRIB", "Zarr", "ENVI", "SENTINEL2", "PNG", "JPEG")
 FAILED = "FAILED: "
 
@@ -75,8 +86,8 @@ def _devices() -> str:
 
 
 def _memory() -> str:
-    pages = {name: os.sysconf(name) * os.sysconf("SC_PAGE_SIZE") / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES")}
-    return f"{pages['SC_PHYS_PAGES']:.1f} GiB, {pages['SC_AVPHYS_PAGES']:.1f} GiB unused"
+    page = os.sysconf("SC_PAGE_SIZE") / 2**30
+    return f"{os.sysconf('SC_PHYS_PAGES') * page:.1f} GiB, {os.sysconf('SC_AVPHYS_PAGES') * page:.1f} GiB unused"
 
 
 def _gdal() -> str:
@@ -109,7 +120,8 @@ def _data() -> str:
     root, found = data_root(), []
     if not root.is_dir():
         return f"no data folder at {root}: training and evaluation need it, demo and predict do not. Set RSFM_DATA."
-    for name, dataset in DATASETS.items():
+    known: dict[str, Any] = dict(DATASETS)
+    for name, dataset in known.items():
         try:
             find_folder(root, dataset.info)
             found.append(name)

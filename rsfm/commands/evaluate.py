@@ -60,15 +60,14 @@ def evaluate(
     shown: list[str] = []
     command = shlex.join(["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split])
     for each in tasks:
-        options = {"batch_size": batch_size, "limit": limit, "progress": True}
+        options: dict[str, Any] = {"batch_size": batch_size, "limit": limit, "progress": True}
         scores, given = score_of(loaded.model, loaded.processor, records, each, **options)
         told = command if each == records.info.tasks[0] else f"{command} --task {each}"
-        rows += [
-            result_row(score, checkpoint=Path(checkpoint).name, dataset=name, split=split, command=told) for score in scores
-        ]
-        lines += [
-            (each, s["metric"], f"{s['value']:.4f}", f"{s['low']:.4f} to {s['high']:.4f}", f"{s['n']:,}") for s in scores
-        ]
+        about = {"checkpoint": Path(checkpoint).name, "dataset": name, "split": split, "command": told}
+        rows += [result_row(score, **about) for score in scores]
+        for s in scores:
+            interval = f"{s['low']:.4f} to {s['high']:.4f}"
+            lines.append((each, s["metric"], f"{s['value']:.4f}", interval, f"{s['n']:,}"))
         shown += [f"{records[i].id}: {answer.question} -> {answer.text}" for i, answer in enumerate(given[:answers])]
     if out is not None and limit is None:
         append_rows(out, rows)

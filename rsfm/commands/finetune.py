@@ -53,8 +53,18 @@ def finetune(
     from rsfm.training.overrides import apply_overrides
 
     loaded, folder = load(checkpoint), find(checkpoint).absolute()
-    options = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "freeze": freeze, "tasks": task}
-    config = apply_overrides(experiment(loaded, folder, dataset, split, **options), overrides)
+    config = experiment(
+        loaded,
+        folder,
+        dataset,
+        split,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        freeze=freeze,
+        tasks=task,
+    )
+    config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume)
     if trained.exit_code == 0:
         words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
@@ -81,7 +91,8 @@ def experiment(
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
-    info = DATASETS[dataset].info if dataset in DATASETS else PreparedDataset(Path(dataset), split).info
+    known: Any = DATASETS.get(dataset)
+    info = known.info if known else PreparedDataset(Path(dataset), split).info
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",

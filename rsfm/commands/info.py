@@ -44,10 +44,9 @@ def info(
     if as_json:
         print_json({"model": model, **whole, "modules": parts})
         return
-    rows = [("module", "parameters", "share")]
-    rows += [(name, f"{n:,}", f"{n / whole['parameters']:.1%}") for name, n in parts.items()]
-    rows.append(("all", f"{whole['parameters']:,}", f"{whole['flops'] / 1e9:.2f} GFLOP a forward pass of {whole['of']}"))
-    print(columns(rows))
+    shares = [(name, f"{n:,}", f"{100 * n / whole['parameters']:.1f} %") for name, n in parts.items()]
+    print(columns([("module", "parameters", "share"), *shares, ("all", f"{whole['parameters']:,}", "100 %")]))
+    print(f"{whole['flops'] / 1e9:.2f} GFLOP a forward pass of {whole['of']}")
 
 
 def cost(config: Any) -> dict[str, Any]:

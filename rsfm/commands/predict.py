@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from rsfm.errors import UserError
+from rsfm.types import Answer
 
 
 def predict(
@@ -54,12 +55,13 @@ def predict(
     from rsfm.products import write_products
 
     loaded = pretrained.load(checkpoint)
-    options = {"overlap": overlap, "probability": probability, "progress": True}
 
-    def answers():
+    def answers() -> list[Answer]:
+        options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
         return [answer_to(loaded.model, loaded.processor, footprint, question, **options) for question in ask]
 
-    about = {"scenes": list(scenes), "sensors": [scene.sensor.name for scene in footprint.scenes], "checkpoint": checkpoint}
+    sensors = [scene.sensor.name for scene in footprint.scenes]
+    about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}
     if out is None:
         found, names = answers(), []
     else:
@@ -77,10 +79,11 @@ def predict(
         print(f"wrote {', '.join(names)} to {out}")
 
 
-def answer_text(answer) -> str:
+def answer_text(answer: Answer) -> str:
     """A question and its answer, for people."""
     lines = [answer.question, f"  {answer.text}"]
     for value in answer.values:
         if value.low is not None and value.high is not None:
-            lines.append(f"  {value.name}: {value.value:.4g} {value.unit} (90 % interval {value.low:.4g} to {value.high:.4g})")
+            interval = f"90 % interval {value.low:.4g} to {value.high:.4g}"
+            lines.append(f"  {value.name}: {value.value:.4g} {value.unit} ({interval})")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.errors import RasterioError
 
 from rsfm.errors import UserError
@@ -17,7 +18,9 @@ from rsfm.errors import UserError
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A folder to write in; what is in it under names that begin with `path`'s is moved beside `path` at the end.
+    """An empty folder for the file and what belongs to it: at the end all in it is moved beside `path`.
+
+    Its parent is a scratch folder that goes away at the end.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full. Nothing is left behind then.
@@ -27,12 +30,14 @@ def written_whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise UserError(f"{path}: is a folder. Expected the name of a file to write.")
-        folder.mkdir()
-        yield folder
-        parts = sorted(folder.glob(f"{path.name}*"), key=lambda part: part.name == path.name)
-        for part in parts:  # the file itself comes last: it stands only when all is there
+        whole = folder / "whole"
+        whole.mkdir(parents=True)
+        yield whole
+        for part in sorted(
+            whole.iterdir(), key=lambda part: part.name == path.name
+        ):  # the file itself comes last: it stands only when all is there
             os.replace(part, path.parent / part.name)
-    except (OSError, RasterioError) as error:
+    except (OSError, RasterioError, CPLE_BaseError) as error:
         raise _told(path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -77,7 +77,11 @@ def _open_group(group: list[Path], sensor: Sensor | None) -> list[Raster]:
     header = path.with_suffix(".hdr") if path.with_suffix(".hdr").exists() else path.with_name(path.name + ".hdr")
     if header.exists() and suffix not in (".tif", ".tiff", ".jp2"):
         return list(cube.open_cube(header))
-    return [GeoRaster([Source(path=path)])]
+    raster = GeoRaster([Source(path=path)])
+    if sensor and len(sensor.bands) == raster.header.count + 1:
+        whole = raster.with_alpha_as_band()
+        raster = whole if whole.header.count == len(sensor.bands) else raster
+    return [raster]
 
 
 def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -> GeoRaster:

@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from jaxtyping import Bool, Shaped
+from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
@@ -49,7 +50,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
             yield
-    except (RasterioError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         text = str(error.__cause__ or error)
         if any(words in str(error) for words in _FOREIGN):
             raise UserError(
@@ -133,6 +134,12 @@ class GeoRaster:
             )
         return CLOUD_KINDS[kind](layer)
 
+    def with_alpha_as_band(self) -> "GeoRaster":
+        """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
+        path = self.sources[0].path
+        with reading(path), _open_dataset(path) as dataset:
+            return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
+
     def close(self) -> None:
         """Closes the files; the next read opens them again."""
         for handle in reversed(list((self._handles or {}).values())):
@@ -154,7 +161,11 @@ class GeoRaster:
         out = (len(indexes), *(shape or (window[2], window[3])))
         resampling = Resampling.average if shape else Resampling.nearest
         values = np.moveaxis(dataset.read(indexes, window=area, out_shape=out, resampling=resampling), 0, -1)
-        if all(MaskFlags.all_valid in dataset.mask_flag_enums[i - 1] for i in indexes):
+        if any(dataset.colorinterp[i - 1] == ColorInterp.alpha for i in indexes):  # asked for as a band like others
+            valid = np.ones(values.shape, bool) if dataset.nodata is None else values != dataset.nodata
+            if isinstance(dataset, WarpedVRT):  # outside of the file all is zero, and no mask tells it
+                valid &= values.any(-1, keepdims=True)
+        elif all(MaskFlags.all_valid in dataset.mask_flag_enums[i - 1] for i in indexes):
             valid = np.ones(values.shape, bool)
         else:
             valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0

@@ -1,7 +1,9 @@
 """Colours of classes: those a map reader expects where the class has such, well apart from each other where not."""
 
+import colorsys
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 Colour = tuple[int, int, int]
 
@@ -50,8 +52,8 @@ def class_colours(legend: Sequence[str], given: Mapping[str, Colour] | None = No
     chosen: list[Colour] = []
     for name in legend:
         options = [given[name]] if given and name in given else _options(name)
-        spare = ((60 + 53 * k % 180, 60 + 97 * k % 180, 60 + 29 * k % 180) for k in range(1, 1000))
-        colour = options[0] if given and name in given else next(c for c in (*options, *spare) if c not in chosen)
+        fresh = (c for c in itertools.chain(options, _spare()) if c not in chosen)
+        colour = options[0] if given and name in given else next(fresh)
         chosen.append(colour)
     return tuple(chosen)
 
@@ -59,3 +61,10 @@ def class_colours(legend: Sequence[str], given: Mapping[str, Colour] | None = No
 def _options(name: str) -> list[Colour]:
     expected = [colour for words, colour in _EXPECTED if re.search(rf"\b(?:{words})", name.lower())]
     return [*expected[:1], *_OTHERS]
+
+
+def _spare() -> Iterator[Colour]:
+    """Hues a golden angle apart, in turn bright and dark."""
+    for k in itertools.count():
+        red, green, blue = colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.45 + 0.4 * (k % 3) / 2, 0.95 - 0.5 * (k % 5) / 4)
+        yield round(255 * red), round(255 * green), round(255 * blue)

@@ -73,7 +73,7 @@ class ArrayRaster:
         valid: Bool[np.ndarray, "h w"] | None = None,
         nodata: float | None = None,
     ):
-        """Takes the numbers and where they can be used: (h w), None for everywhere; `nodata` in all bands is nothing."""
+        """Takes the numbers and where they are valid, None for everywhere; `nodata` in all bands is not."""
         self.header, self._values, self._valid, self._nodata = header, values, valid, nodata
 
     def read(

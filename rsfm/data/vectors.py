@@ -1,13 +1,13 @@
 """Shapes on the map: boxes and the regions of a mask as GeoJSON features (RFC 7946).  n boxes"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.features import shapes
-from rasterio.warp import transform_geom
+from rasterio.warp import transform as warp_points
 
 from rsfm.data.atomic import write_json
 from rsfm.types import Boxes, GeoGrid, Mask
@@ -54,30 +54,38 @@ def write_geojson(path: str | Path, features: Sequence[Feature], grid: GeoGrid |
     placed = grid is not None and grid.crs is not None
     if not placed:
         collection["coordinates"] = "pixels of the image, x right and y down: it has no CRS"
+    geometries = [feature["geometry"] for feature in features]
+    if grid is not None and placed:
+        geometries = _on_earth(geometries, grid)
     collection["features"] = [
-        {
-            "type": "Feature",
-            "geometry": _wound(
-                _on_earth(feature["geometry"], grid) if grid is not None and placed else feature["geometry"]
-            ),
-            "properties": feature.get("properties", {}),
-        }
-        for feature in features
+        {"type": "Feature", "geometry": _wound(geometry), "properties": feature.get("properties", {})}
+        for geometry, feature in zip(geometries, features, strict=True)
     ]
     write_json(path, collection)
 
 
-def _on_earth(geometry: dict[str, Any], grid: GeoGrid) -> dict[str, Any]:
+def _on_earth(geometries: Sequence[dict[str, Any]], grid: GeoGrid) -> list[dict[str, Any]]:
+    """Pixels to longitude and latitude, all points in one call: one for each polygon takes minutes for a large mask."""
+    points: list[Sequence[float]] = []
+    _each_point(geometries, lambda point: points.append(point))
+    if not points:
+        return list(geometries)
     a, b, c, d, e, f = grid.transform
+    x, y = np.asarray(points, float)[:, :2].T
+    source, target = CRS.from_user_input(grid.crs), CRS.from_epsg(4326)
+    longitude, latitude = warp_points(source, target, a * x + b * y + c, d * x + e * y + f)
+    moved = iter(np.round(np.stack([longitude, latitude], -1), _DIGITS).tolist())
+    return [
+        {"type": geometry["type"], "coordinates": _each_point([geometry], lambda _: next(moved))[0]}
+        for geometry in geometries
+    ]
 
-    def moved(part: Any) -> Any:
-        if isinstance(part[0], (int, float)):
-            return [a * part[0] + b * part[1] + c, d * part[0] + e * part[1] + f]
-        return [moved(inner) for inner in part]
 
-    on_map = {"type": geometry["type"], "coordinates": moved(geometry["coordinates"])}
-    crs = CRS.from_user_input(grid.crs)
-    return dict(transform_geom(crs, CRS.from_epsg(4326), on_map, precision=_DIGITS))
+def _each_point(geometries: Sequence[dict[str, Any]], change: Callable[[Sequence[float]], Any]) -> list[Any]:
+    def walk(part: Any) -> Any:
+        return change(part) if isinstance(part[0], (int, float)) else [walk(inner) for inner in part]
+
+    return [walk(geometry["coordinates"]) for geometry in geometries]
 
 
 def _wound(geometry: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ h w pixels · c bands
 """
 
 import contextlib
+import errno
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ class MaskWriter:
             self._folder = self._stack.enter_context(written_whole(self.path))
             self._stack.enter_context(_gdal())
             self._dataset = rasterio.open(
-                self._folder / "blocks.tif",
+                self._folder.parent / "blocks.tif",
                 "w",
                 driver="GTiff",
                 count=1,
@@ -106,7 +107,7 @@ class MaskWriter:
             self._dataset.close()
             if error is None:
                 target = self._folder / self.path.name
-                _to_cog(self._folder / "blocks.tif", target, overview_resampling="mode")
+                _to_cog(self._folder.parent / "blocks.tif", target, overview_resampling="mode")
                 sidecar = self._folder / f"{self.path.name}.aux.xml"
                 sidecar.write_text(_category_names(self.legend), encoding="utf-8")
         except BaseException as late:
@@ -149,7 +150,7 @@ def write_image(
     """
     path, grid = Path(path), grid or _plain_grid(image[..., 0])
     with written_whole(path) as folder, _gdal():
-        plain = folder / "plain.tif"
+        plain = folder.parent / "plain.tif"
         with rasterio.open(
             plain,
             "w",
@@ -169,10 +170,24 @@ def write_image(
 
 
 def _to_cog(source: Path, target: Path, **options: str) -> None:
+    _check_blocks(source)
     rasterio.shutil.copy(source, target, driver="COG", compress="DEFLATE", blocksize=str(_BLOCK), **options)
-    with rasterio.open(target) as dataset:  # a full disk can pass unnoticed until the blocks are read again
-        for _, window in dataset.block_windows(1):
-            dataset.read(window=window)
+    _check_blocks(target)
+
+
+def _check_blocks(path: Path) -> None:
+    """Whether every block lies inside the file: GDAL writes late, and a full disk then raises nothing."""
+    size = path.stat().st_size
+    with rasterio.open(path) as dataset:
+        bands = dataset.indexes if dataset.interleaving.name == "band" else (1,)
+        for band in bands:
+            for (row, column), _ in dataset.block_windows(band):
+                place = [
+                    dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=band)
+                    for what in ("OFFSET", "SIZE")
+                ]
+                if None in place or int(place[0]) + int(place[1]) > size:
+                    raise OSError(errno.ENOSPC, "blocks are missing: the disk is full")
 
 
 @contextlib.contextmanager

@@ -35,9 +35,9 @@ class TextHead(nnx.Module):
         self, hidden: Float[Array, "*b s d"], embedding: Float[Array, "vocab d"] | None = None
     ) -> Float[Array, "*b s vocab"]:
         """Float32 logits. `embedding`: the decoder's table, for a head without a matrix of its own."""
-        own = None if self.output is None else self.output.kernel[...]
-        assert (own is None) != (embedding is None), "give the embedding table, or a vocabulary in TextConfig"
-        kernel = own if embedding is None else embedding.T
+        kernel = embedding.T if embedding is not None else self.output.kernel[...] if self.output is not None else None
+        one = (embedding is None) != (self.output is None)
+        assert kernel is not None and one, "give the embedding table, or a vocabulary in TextConfig"
         logits = jnp.matmul(hidden, kernel.astype(hidden.dtype), preferred_element_type=jnp.float32)
         cap = self.config.soft_cap
         return cap * jnp.tanh(logits / cap) if cap else logits

@@ -39,13 +39,13 @@ def streams(window: int, *, dates: int = 1) -> dict[str, StreamConfig]:
 
 def _size(
     width: int, depth: int, *, text_width: int, text_depth: int, head_dim: int, window: int, queries: int, experts: int,
-    dates: int = 1, budget: int = 0, dtype: str = "bfloat16", remat: str = "dots",
+    dates: int = 1, budget: int = 0, dtype: str = "bfloat16", remat: str = "dots", unroll: int = 1,
 ) -> ModelConfig:
     def stack(d: int, layers: int, share: int) -> TransformerConfig:
         heads = d // head_dim
         return TransformerConfig(
             width=d, depth=layers, heads=heads, kv_heads=max(1, heads // share), head_dim=head_dim,
-            mlp_width=-(-8 * d // 3) // 64 * 64, remat=remat,
+            mlp_width=-(-8 * d // 3) // 64 * 64, remat=remat, unroll=unroll,
         )
 
     return ModelConfig(
@@ -63,7 +63,8 @@ def _size(
 
 SIZES: dict[str, ModelConfig] = {
     "nano": _size(
-        192, 4, text_width=192, text_depth=4, head_dim=32, window=160, queries=16, experts=4, dtype="float32", remat="none"
+        192, 4, text_width=192, text_depth=4, head_dim=32, window=160, queries=16, experts=4, dtype="float32", remat="none",
+        unroll=4,
     ),
     "tiny": _size(384, 8, text_width=384, text_depth=8, head_dim=64, window=224, queries=64, experts=4, budget=1024),
     "small": _size(768, 12, text_width=768, text_depth=12, head_dim=64, window=224, queries=64, experts=8, budget=2048),

@@ -98,7 +98,9 @@ def gaussian_nll(
     *,
     beta: float = 0.5,
 ) -> Float[Array, ""]:
-    """-log N(target; mean, scale^2) without its constant, times variance^beta held fixed (Seitzer et al. 2022, arXiv:2203.09168).
+    """-log N(target; mean, scale^2) without its constant, times variance^beta held fixed.
+
+    Seitzer et al. 2022, arXiv:2203.09168.
 
     Args:
         mean: predicted.

@@ -1,7 +1,8 @@
 """Mixture of experts: a router decides, a dispatch carries tokens to experts and back; neither knows the other.
 
 *b batch · n tokens · d width · f hidden · e experts · k experts chosen for a token
-Shazeer et al. 2017, arXiv:1701.06538; Switch, arXiv:2101.03961; router z-loss, ST-MoE, arXiv:2202.08906; dropless, MegaBlocks, arXiv:2211.15841
+Shazeer et al. 2017, arXiv:1701.06538; Switch, arXiv:2101.03961; router z-loss: ST-MoE, arXiv:2202.08906;
+dropless: MegaBlocks, arXiv:2211.15841
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ class MoEConfig:
     hidden: of each expert.
     experts: how many.
     top_k: experts a token is sent to.
-    gate: "chosen": the weights of a token's experts sum to one; "all": softmax over all experts, then cut to the chosen.
+    gate: "chosen": the weights of a token's experts sum to one; "all": softmax over all experts, cut to the chosen.
     dispatch: a key of DISPATCH.
     shared_hidden: hidden width of an expert every token passes; 0 = none.
     """
@@ -79,7 +80,8 @@ def load_statistics(
     """Scalars over the unmasked tokens, unweighted.
 
     Returns:
-        balance: e * sum_i load_i * probability_i (Switch eq. 4, load over all k choices); 1 when even, e when one expert takes all.
+        balance: e * sum_i load_i * probability_i (Switch eq. 4, load over all k choices);
+            1 when even, e when one expert takes all.
         z_loss: mean of logsumexp(logits)^2; keeps the logits small (ST-MoE eq. 5).
         busiest: load of the busiest expert relative to an even one, 1..e.
         idle: share of the experts that got no token.
@@ -131,7 +133,7 @@ def dense_dispatch(
     up: Float[Array, "e d f"],
     down: Float[Array, "e f d"],
 ) -> Float[Array, "*b n d"]:
-    """Every expert sees every token: e / k times the work, nothing to sort. The reference, and fair for few small experts."""
+    """Every expert sees every token: e / k times the work, nothing to sort. The reference for tests."""
     hidden = jax.nn.silu(jnp.einsum("...d,edf->...ef", x, gate)) * jnp.einsum("...d,edf->...ef", x, up)
     share = (jax.nn.one_hot(routing.expert, gate.shape[0]) * routing.weight[..., None]).sum(-2)
     return jnp.einsum("...ef,efd,...e->...d", hidden, down, share.astype(x.dtype))
@@ -147,7 +149,8 @@ def ragged_dispatch(
     """Dropless: tokens sorted by expert, one ragged product a layer, and back to their places.
 
     On a mesh each device sorts its own tokens for its own experts, and one sum over the expert and tensor axes puts the
-    outputs together. Left to the partitioner alone, every ragged product ends in a sum over devices, and the sort is global.
+    outputs together. Left to the partitioner alone, every ragged product ends in a sum over devices, and the sort is
+    global.
     """
     rows = x.reshape(-1, *x.shape[-2:])
     expert, weight = (part.reshape(*rows.shape[:2], -1) for part in (routing.expert, routing.weight))
@@ -193,7 +196,7 @@ def _to_experts(
     group = jnp.where(mine, local, count)  # the others are sorted to the end, where no group reaches
     order = jnp.argsort(group)
     sizes = jnp.bincount(group, length=count + 1)[:count].astype(jnp.int32)
-    # What a ragged product leaves in rows beyond its groups is up to the backend: cut off going in (for the gradient) and out.
+    # What a ragged product leaves in rows beyond its groups is up to the backend: cut off on the way in and out.
     inside = mine[order][:, None]
     rows = jnp.where(inside, x.reshape(-1, x.shape[-1])[order // choices], 0)
     hidden = jax.nn.silu(jax.lax.ragged_dot(rows, gate, sizes)) * jax.lax.ragged_dot(rows, up, sizes)
@@ -203,7 +206,7 @@ def _to_experts(
 
 
 def mesh_axes(name: str, size: int) -> tuple[str, ...]:
-    """Mesh axes that a logical axis is laid on, by the mesh and the Flax rules in scope; none where they do not divide `size`."""
+    """Mesh axes a logical axis is laid on, by the mesh and Flax rules in scope; none if they do not divide `size`."""
     mesh = jax.sharding.get_abstract_mesh()
     named = dict(get_logical_axis_rules()).get(name, name)
     wanted = (named,) if isinstance(named, str) else tuple(named or ())

@@ -41,6 +41,7 @@ class TransformerConfig:
     experts: int = 0  # > 0: the feed-forward is a mixture of that many experts
     experts_per_token: int = 2
     remat: str = "none"  # a key of REMAT_POLICIES
+    unroll: int = 1  # layers per turn of the scan; on a CPU, products inside a loop use fewer threads
 
 
 class Block(nnx.Module):
@@ -106,7 +107,7 @@ class Transformer(nnx.Module):
         policy = REMAT_POLICIES[self.config.remat]
         if policy is not None:
             layer = jax.checkpoint(layer, policy=policy)  # type: ignore[assignment]
-        x, (cache, aux) = jax.lax.scan(layer, x, (params, cache))
+        x, (cache, aux) = jax.lax.scan(layer, x, (params, cache), unroll=self.config.unroll)
         return self.norm(x), cache, jax.tree.map(jnp.mean, aux)
 
     def empty_cache(self, batch: int, slots: int, dtype: Any = jnp.float32) -> KVCache:

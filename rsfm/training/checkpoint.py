@@ -80,7 +80,9 @@ class Checkpoints:
         try:
             found = self._manager.restore(step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, FileNotFoundError) as error:
-            raise UserError(f"{self.folder / str(step)}: not a checkpoint of this model and optimizer ({_first_line(error)}).") from error
+            raise UserError(
+                f"{self.folder / str(step)}: not a checkpoint of this model and optimizer ({_first_line(error)})."
+            ) from error
         return _join(state, found["model"], found["training"]), found["meta"]["position"]
 
 
@@ -89,7 +91,9 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
     place = (folder / "checkpoints").absolute()
     steps = ocp.utils.checkpoint_steps(place) if place.is_dir() else []
     if not steps:
-        raise UserError(f"{folder}: expected a run folder with checkpoints/, found none. Give the folder of a finished run.")
+        raise UserError(
+            f"{folder}: expected a run folder with checkpoints/, found none. Give the folder of a finished run."
+        )
     with ocp.StandardCheckpointer() as reader:
         item = place / str(max(steps)) / "model"
         shapes = reader.metadata(item).item_metadata

@@ -1,6 +1,7 @@
 """Several processes as one: started by environment variables, by SLURM or by a TPU pod; and when to stop.
 
-RSFM_COORDINATOR (host:port), RSFM_PROCESSES and RSFM_PROCESS (0, 1, ...) start it by hand. Nothing set = one process.
+RSFM_COORDINATOR (host:port), RSFM_PROCESSES and RSFM_PROCESS (0, 1, ...) start it by hand, RSFM_DISTRIBUTED=auto leaves it to
+what JAX finds out on a TPU slice, `srun` needs nothing. Nothing set = one process.
 """
 
 import os
@@ -27,11 +28,11 @@ def initialize() -> None:
     if "RSFM_COORDINATOR" in env:
         processes, process = _number("RSFM_PROCESSES"), _number("RSFM_PROCESS")
         if not 0 <= process < processes:
-            raise UserError(f"RSFM_PROCESS={process}: expected a number from 0 to {processes - 1} (RSFM_PROCESSES={processes}).")
+            raise UserError(
+                f"RSFM_PROCESS={process}: expected a number from 0 to {processes - 1} (RSFM_PROCESSES={processes})."
+            )
         jax.distributed.initialize(env["RSFM_COORDINATOR"], processes, process)
-    elif int(env.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in env:
-        jax.distributed.initialize()
-    elif "," in env.get("TPU_WORKER_HOSTNAMES", ""):
+    elif env.get("RSFM_DISTRIBUTED") == "auto" or (int(env.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in env):
         jax.distributed.initialize()
 
 

@@ -5,7 +5,6 @@ import difflib
 import importlib.util
 import json
 from collections.abc import Callable
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,7 +67,9 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
         return from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
     config = getattr(load_module(path), "CONFIG", None)
     if not isinstance(config, ExperimentConfig):
-        raise UserError(f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. See experiments/configs/debug.py.")
+        raise UserError(
+            f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. See experiments/configs/debug.py."
+        )
     absolute = path.absolute()
     inside = absolute.is_relative_to(REPOSITORY)
     return dataclasses.replace(config, file=str(absolute.relative_to(REPOSITORY) if inside else absolute))
@@ -83,7 +84,9 @@ def find_config(name: str) -> Path:
     known = sorted(entry.stem for entry in CONFIGS.glob("*.py") if entry.stem != "__init__")
     near = difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UserError(f"Unknown config '{name}'.{hint} Known: {', '.join(known) or 'none'}; or give the path of a .py file.")
+    raise UserError(
+        f"Unknown config '{name}'.{hint} Known: {', '.join(known) or 'none'}; or give the path of a .py file."
+    )
 
 
 def load_module(path: Path) -> ModuleType:
@@ -116,12 +119,20 @@ def make_processor(config: ExperimentConfig) -> Processor:
     return Processor(dataclasses.replace(config.processor, streams=streams), text)
 
 
-def open_batches(config: ExperimentConfig, processor: Processor, sources: tuple[Source, ...]) -> Callable[[int, int], Any]:
+def open_batches(
+    config: ExperimentConfig, processor: Processor, sources: tuple[Source, ...]
+) -> Callable[[int, int], Any]:
     """A function (host, hosts) -> endless batches of `sources`, this host's rows of each."""
 
     def open_for(host: int, hosts: int) -> Any:
         return make_batches(
-            sources, processor.sample, converse=converse, seed=config.train.seed, host=host, hosts=hosts, open_dataset=_opener(config)
+            sources,
+            processor.sample,
+            converse=converse,
+            seed=config.train.seed,
+            host=host,
+            hosts=hosts,
+            open_dataset=_opener(config),
         )
 
     return open_for
@@ -144,7 +155,9 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
         tensors = {f"{part}.{name}": value for name, value in read_tensors(REPOSITORY / file).items()}
         lacking = {name for name in weights if name.startswith(part + ".")} - tensors.keys()
         if lacking or not tensors:
-            raise UserError(f"init_parts: {file} lacks {sorted(lacking)[:3]} of {part}. Give the safetensors of that part.")
+            raise UserError(
+                f"init_parts: {file} lacks {sorted(lacking)[:3]} of {part}. Give the safetensors of that part."
+            )
         weights |= tensors
     return with_arrays(state, weights)
 

@@ -41,7 +41,9 @@ class RunLog:
             self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
         interval = 0.5 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm(total=steps, initial=start, unit="step", mininterval=interval, disable=not primary, dynamic_ncols=True)
+        self._bar = tqdm(
+            total=steps, initial=start, unit="step", mininterval=interval, disable=not primary, dynamic_ncols=True
+        )
 
     def __enter__(self) -> "RunLog":
         return self
@@ -145,4 +147,6 @@ def write_whole(path: Path, text: str) -> None:
         os.replace(draft, path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Check the folder's rights and the space left.") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}). Check the folder's rights and the space left."
+        ) from error

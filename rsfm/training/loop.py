@@ -7,7 +7,14 @@ from pathlib import Path
 from rsfm.config import to_json
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import Engine, JitEngine
-from rsfm.training.experiment import ExperimentConfig, load_config, make_build, make_processor, open_batches, with_initial_weights
+from rsfm.training.experiment import (
+    ExperimentConfig,
+    load_config,
+    make_build,
+    make_processor,
+    open_batches,
+    with_initial_weights,
+)
 from rsfm.training.run import Trained, check_folder, run
 from rsfm.training.state import Build
 
@@ -15,7 +22,11 @@ __all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
 
 
 def train(
-    config: ExperimentConfig, out: Path | str, *, resume: bool = False, engine: Callable[[TrainConfig, Build], Engine] = JitEngine
+    config: ExperimentConfig,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    engine: Callable[[TrainConfig, Build], Engine] = JitEngine,
 ) -> Trained:
     """Trains an experiment into a run folder: config.json, metrics.jsonl, trainable.json, checkpoints/, tensorboard/.
 

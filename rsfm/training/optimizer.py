@@ -32,7 +32,11 @@ def constant(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return optax.constant_schedule(config.learning_rate)
 
 
-SCHEDULES: dict[str, Callable[[OptimizerConfig, int], optax.Schedule]] = {"cosine": cosine, "linear": linear, "constant": constant}
+SCHEDULES: dict[str, Callable[[OptimizerConfig, int], optax.Schedule]] = {
+    "cosine": cosine,
+    "linear": linear,
+    "constant": constant,
+}
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> Schedule:

@@ -83,7 +83,10 @@ def _read(kind: Any, text: str, where: str) -> Any:
     if typing.get_origin(kind) is tuple and not text.lstrip().startswith("["):
         words = [word.strip() for word in text.strip("()").split(",") if word.strip()]
         kinds = typing.get_args(kind)
-        return [_read(kinds[min(i, len(kinds) - 1)] if kinds[-1] is not Ellipsis else kinds[0], w, where) for i, w in enumerate(words)]
+        return [
+            _read(kinds[min(i, len(kinds) - 1)] if kinds[-1] is not Ellipsis else kinds[0], w, where)
+            for i, w in enumerate(words)
+        ]
     if kind is bool and text.lower() in ("true", "false", "yes", "no"):
         return text.lower() in ("true", "yes")
     try:

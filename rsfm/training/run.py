@@ -104,7 +104,17 @@ def run(
             write_json(folder / "trainable.json", trainable_table(state))
         with RunLog(folder, start=start, steps=config.steps, primary=primary) as log, StopSignal() as stop:
             log.say(f"{folder.name}: step {start} of {config.steps}, {describe(state)}, {jax.device_count()} devices")
-            state = learn(config, runner, runner.adopt(state), range(start, config.steps), batches, held_out, checkpoints, log, stop)
+            state = learn(
+                config,
+                runner,
+                runner.adopt(state),
+                range(start, config.steps),
+                batches,
+                held_out,
+                checkpoints,
+                log,
+                stop,
+            )
             early = stop.told if int(runner.release(state).step) < config.steps else None
         return Trained(state=runner.release(state), signal=early, last=log.last)
 
@@ -157,7 +167,9 @@ def one_step(engine: Engine, state: TrainState, step: int, batches: Batches, log
     samples = batch.text_ids.shape[0] * engine.host[1]
     if engine.compiled > compiled:
         streams, seconds = ", ".join(sorted(batch.observations)), time.perf_counter() - clock
-        log.say(f"step {step}: compiled for streams {streams}, batch {samples}, in {seconds:.1f} s ({engine.compiled} structures)")
+        log.say(
+            f"step {step}: compiled for streams {streams}, batch {samples}, in {seconds:.1f} s ({engine.compiled} structures)"
+        )
     log.step(step, metrics, samples=samples, compiled=engine.compiled)
     return state
 
@@ -188,10 +200,12 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}). Give --out a folder you may write.") from error
+        raise UserError(
+            f"{folder}: cannot make the run folder ({error.strerror}). Give --out a folder you may write."
+        ) from error
 
 
 def describe(state: TrainState) -> str:
-    """"1,234 parameters train, 0 are frozen"."""
+    """ "1,234 parameters train, 0 are frozen"."""
     table = trainable_table(state)
     return f"{table['trainable_parameters']:,} parameters train, {table['frozen_parameters']:,} are frozen"

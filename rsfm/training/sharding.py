@@ -107,7 +107,9 @@ def to_global(batch: Any, mesh: Mesh) -> Any:
     def place(leaf: np.ndarray) -> jax.Array:
         rows = leaf.shape[0] * parts
         if rows % ways:
-            raise UserError(f"batch size {rows}: not a multiple of the {ways} ways of the mesh axes {LOGICAL_AXES['batch']}.")
+            raise UserError(
+                f"batch size {rows}: not a multiple of the {ways} ways of the mesh axes {LOGICAL_AXES['batch']}."
+            )
         return jax.make_array_from_process_local_data(sharding, np.asarray(leaf), (rows, *leaf.shape[1:]))
 
     return jax.tree.map(place, batch)

@@ -69,7 +69,11 @@ def create_state(
 
 def _strong(leaf: Any) -> Any:
     """jnp.full(shape, 1.0) has a weak type that the first update would make strong: another type, another compile."""
-    return leaf if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(leaf, leaf.dtype)
+    return (
+        leaf
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        else jax.lax.convert_element_type(leaf, leaf.dtype)
+    )
 
 
 def merge(state: TrainState, *, averaged: bool = False) -> Any:
@@ -94,10 +98,14 @@ def frozen_names(names: Mapping[str, Any] | Sequence[str], patterns: Sequence[st
     for pattern in patterns:
         matched = {n for n in names if fnmatch.fnmatchcase(n, pattern) or n.startswith(pattern + ".")}
         if not matched:
-            raise UserError(f"train.freeze matches no parameter: {unknown('pattern', pattern, {n.split('.')[0] for n in names})}")
+            raise UserError(
+                f"train.freeze matches no parameter: {unknown('pattern', pattern, {n.split('.')[0] for n in names})}"
+            )
         found |= matched
     if patterns and len(found) == len(names):
-        raise UserError(f"train.freeze {tuple(patterns)} freezes all {len(found)} parameters: nothing is left to train.")
+        raise UserError(
+            f"train.freeze {tuple(patterns)} freezes all {len(found)} parameters: nothing is left to train."
+        )
     return frozenset(found)
 
 
@@ -127,9 +135,15 @@ def with_arrays(state: TrainState, arrays: Mapping[str, Any]) -> TrainState:
     """A new state with the model's parameters taken from `arrays`; all must be there, none more, of the same shapes."""
     own = model_arrays(state)
     missing, extra = sorted(set(own) - set(arrays)), sorted(set(arrays) - set(own))
-    shapes = [f"{n} {tuple(arrays[n].shape)} for {tuple(own[n].shape)}" for n in own if n in arrays and arrays[n].shape != own[n].shape]
+    shapes = [
+        f"{n} {tuple(arrays[n].shape)} for {tuple(own[n].shape)}"
+        for n in own
+        if n in arrays and arrays[n].shape != own[n].shape
+    ]
     if missing or extra or shapes:
-        raise UserError(f"Weights do not fit the model. Missing: {missing}. Unexpected: {extra}. Wrong shape: {shapes}.")
+        raise UserError(
+            f"Weights do not fit the model. Missing: {missing}. Unexpected: {extra}. Wrong shape: {shapes}."
+        )
 
     def take(path: Sequence[Any], leaf: Any) -> Any:
         return jax.device_put(arrays[dotted(path)].astype(leaf.dtype), leaf.sharding)

@@ -9,7 +9,9 @@ from affine import Affine
 UTM = Affine(10.0, 0.0, 404400.0, 0.0, -10.0, 5342400.0)
 
 
-def write_tif(path: Path, values: np.ndarray, *, crs: str | None = "EPSG:32633", transform: Affine = UTM, **options) -> Path:
+def write_tif(
+    path: Path, values: np.ndarray, *, crs: str | None = "EPSG:32633", transform: Affine = UTM, **options
+) -> Path:
     """Writes (h w c) numbers; options: nodata, descriptions, tags, mask, driver and what GDAL knows."""
     descriptions, tags = options.pop("descriptions", None), options.pop("tags", {})
     place = {"crs": crs, "transform": transform} if crs else {}

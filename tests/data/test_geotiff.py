@@ -1,4 +1,4 @@
-"""Windows of georeferenced rasters: equal to the slice of the whole, whatever the file; nodata and alpha become a mask."""
+"""Windows of georeferenced rasters: the slice of the whole, whatever the file; nodata and alpha become a mask."""
 
 import pickle
 from pathlib import Path
@@ -28,10 +28,13 @@ def opened(path: Path) -> GeoRaster:
 def test_any_window_is_the_slice_of_the_whole(tmp_path: Path, data: st.DataObject) -> None:
     height, width, count = (data.draw(st.integers(1, top)) for top in (40, 40, 5))
     dtype = np.dtype(data.draw(st.sampled_from(["uint8", "uint16", "int16", "int32", "float32", "float64"])))
-    nodata = data.draw(st.sampled_from([None, 0, 7, 255 if dtype == np.uint8 else -9999 if dtype.kind != "u" else 65535]))
+    nodata = data.draw(
+        st.sampled_from([None, 0, 7, 255 if dtype == np.uint8 else -9999 if dtype.kind != "u" else 65535])
+    )
     values = np.random.default_rng(data.draw(st.integers(0, 99))).integers(0, 9, (height, width, count)).astype(dtype)
     tiled = {"tiled": True, "blockxsize": 16, "blockysize": 16} if data.draw(st.booleans()) else {}
-    raster = opened(write_tif(tmp_path / "x.tif", values, nodata=nodata, **tiled))
+    plain = {"photometric": "minisblack", "alpha": "no"}  # else GDAL calls the fourth of four bytes alpha
+    raster = opened(write_tif(tmp_path / "x.tif", values, nodata=nodata, **tiled, **plain))
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     window = (row, column, data.draw(st.integers(1, height - row)), data.draw(st.integers(1, width - column)))
     numbers, valid = raster.read(window)
@@ -61,6 +64,15 @@ def test_alpha_is_a_mask_and_not_a_band(tmp_path: Path) -> None:
     raster = opened(path)
     assert raster.header.count == 3
     assert raster.read((0, 0, 4, 4))[1][:, 0, 0].tolist() == [False, False, True, True]
+
+
+def test_what_a_writer_calls_alpha_can_be_asked_for_as_a_band(tmp_path: Path) -> None:
+    values = np.full((4, 4, 4), 9, np.uint8)
+    values[0, 0, 3] = 0
+    raster = opened(write_tif(tmp_path / "x.tif", values))
+    assert raster.header.count == 3
+    numbers, valid = raster.with_alpha_as_band().read((0, 0, 4, 4))
+    assert np.array_equal(numbers, values) and valid.all()
 
 
 def test_nan_is_not_valid(tmp_path: Path) -> None:
@@ -135,7 +147,9 @@ def broken(folder: Path, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("kind", "words"), [("cut short", "cut short"), ("text", "not an image"), ("complex", "complex")])
+@pytest.mark.parametrize(
+    ("kind", "words"), [("cut short", "cut short"), ("text", "not an image"), ("complex", "complex")]
+)
 def test_a_file_that_cannot_be_read(tmp_path: Path, kind: str, words: str) -> None:
     path = broken(tmp_path, kind)
     with pytest.raises(UserError, match=words) as caught:

@@ -15,7 +15,9 @@ RAISED = np.full((50, 12), 1300)
 
 def s2(**arguments) -> Calibration:
     sensor = arguments.pop("sensor", S2)
-    return calibrate(sensor, sensor.bands, where="x.tif", dtype=arguments.pop("dtype", U16), **{"unit": None, **arguments})
+    return calibrate(
+        sensor, sensor.bands, where="x.tif", dtype=arguments.pop("dtype", U16), **{"unit": None, **arguments}
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,13 @@ def test_values_that_cannot_be_the_unit(sensor: str, value: float, words: list[s
 
 @pytest.mark.parametrize(
     ("sensor", "value"),
-    [("sentinel2_l2a", 0.3), ("sentinel2_l2a", 1.2), ("aerial_rgb", 1.0), ("sentinel1_grd", -14.0), ("elevation", 30.0)],
+    [
+        ("sentinel2_l2a", 0.3),
+        ("sentinel2_l2a", 1.2),
+        ("aerial_rgb", 1.0),
+        ("sentinel1_grd", -14.0),
+        ("elevation", 30.0),
+    ],
 )
 def test_plausible_values_pass(sensor: str, value: float) -> None:
     bands = SENSORS[sensor].bands

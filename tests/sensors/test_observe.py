@@ -81,4 +81,6 @@ def test_a_date_that_cannot_be_read(text: str) -> None:
 @given(st.datetimes(datetime(1972, 1, 1), datetime(2049, 1, 1)))
 def test_dates_round_trip(when: datetime) -> None:
     days = days_since_2000(when.isoformat())
-    assert abs(datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=days) - when.replace(tzinfo=UTC)) < timedelta(seconds=1)
+    assert abs(datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=days) - when.replace(tzinfo=UTC)) < timedelta(
+        seconds=1
+    )

@@ -31,7 +31,9 @@ class StandIn(nnx.Module):
     """
 
     def __init__(self, *, rngs: nnx.Rngs, dropout: float = 0.0) -> None:
-        self.embedding = nnx.Embed(VOCABULARY, WIDTH, rngs=rngs, embedding_metadata={"out_sharding": ("vocab", "embed")})
+        self.embedding = nnx.Embed(
+            VOCABULARY, WIDTH, rngs=rngs, embedding_metadata={"out_sharding": ("vocab", "embed")}
+        )
         self.pixels = nnx.Linear(BANDS, WIDTH, rngs=rngs, kernel_metadata={"out_sharding": (None, "embed")})
         self.layers = self._stack(rngs)
         self.value = nnx.Linear(WIDTH, 2, rngs=rngs)
@@ -68,7 +70,9 @@ def build(seed: int = 0, dropout: float = 0.0) -> StandIn:
     return StandIn(rngs=nnx.Rngs(seed), dropout=dropout)
 
 
-def make_sample(index: int, batch: int = 8, streams: tuple[str, ...] = ("optical",), *, rows: slice = slice(None)) -> Sample:
+def make_sample(
+    index: int, batch: int = 8, streams: tuple[str, ...] = ("optical",), *, rows: slice = slice(None)
+) -> Sample:
     """Batch number `index` of a synthetic task: tokens and a value told by the mean colour. `rows`: a host's part of it."""
     rng = np.random.default_rng(index)
     colour = rng.uniform(size=(batch, BANDS)).astype(np.float32)
@@ -105,7 +109,9 @@ def cut(sample: Sample, rows: slice) -> Sample:
 class Stream:
     """Endless synthetic batches that know their place, as a grain iterator does."""
 
-    def __init__(self, host: int = 0, hosts: int = 1, *, batch: int = 8, streams: tuple[tuple[str, ...], ...] = (("optical",),)) -> None:
+    def __init__(
+        self, host: int = 0, hosts: int = 1, *, batch: int = 8, streams: tuple[tuple[str, ...], ...] = (("optical",),)
+    ) -> None:
         share = batch // hosts
         self._rows, self._batch, self._streams, self._next = slice(host * share, (host + 1) * share), batch, streams, 0
 

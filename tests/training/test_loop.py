@@ -27,7 +27,9 @@ STEPS = 12
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words], env=dict(os.environ))
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words], env=dict(os.environ)
+    )
 
 
 def losses(folder: Path) -> list[float]:
@@ -94,7 +96,16 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(whole: Path, tmp_path: Pa
 
 def test_the_run_folder_tells_what_was_done(whole: Path) -> None:
     row = read_rows(whole / "metrics.jsonl")[-1]
-    names = {"step", "loss", "loss_text", "loss_value", "learning_rate", "gradient_norm", "samples_per_second", "compiled"}
+    names = {
+        "step",
+        "loss",
+        "loss_text",
+        "loss_value",
+        "learning_rate",
+        "gradient_norm",
+        "samples_per_second",
+        "compiled",
+    }
     assert names <= set(row) and row["compiled"] == 2
     assert list((whole / "tensorboard").glob("events*")) and (whole / "config.json").exists()
     assert json.loads((whole / "trainable.json").read_text())["frozen_parameters"] == 0
@@ -132,5 +143,8 @@ def test_a_folder_with_a_run_is_not_written_over(whole: Path, tmp_path: Path) ->
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:
     engine = JitEngine(TrainConfig(freeze=("layers",)), build, devices=jax.devices()[:1])
-    with Checkpoints(whole / "checkpoints") as checkpoints, pytest.raises(UserError, match="not a checkpoint of this model"):
+    with (
+        Checkpoints(whole / "checkpoints") as checkpoints,
+        pytest.raises(UserError, match="not a checkpoint of this model"),
+    ):
         checkpoints.restore(engine.abstract())

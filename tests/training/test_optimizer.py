@@ -39,12 +39,17 @@ def test_only_matrices_decay() -> None:
     state = create_state(build, optimizer)
     params = jax.tree.map(lambda leaf: jnp.ones_like(leaf), state.params)
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), state.optimizer, params)
-    assert float(updates["layers"]["up"]["kernel"].min()) == 0.5 and float(jnp.abs(updates["layers"]["norm"]["scale"]).max()) == 0.0
+    assert (
+        float(updates["layers"]["up"]["kernel"].min()) == 0.5
+        and float(jnp.abs(updates["layers"]["norm"]["scale"]).max()) == 0.0
+    )
     assert float(jnp.abs(updates["layers"]["up"]["bias"]).max()) == 0.0
 
 
 def test_clip_bounds_the_global_norm() -> None:
-    optimizer = make_optimizer(OptimizerConfig(weight_decay=0.0, clip_norm=1.0, epsilon=1e3), build)  # a large epsilon makes Adam linear
+    optimizer = make_optimizer(
+        OptimizerConfig(weight_decay=0.0, clip_norm=1.0, epsilon=1e3), build
+    )  # a large epsilon makes Adam linear
     state = create_state(build, optimizer)
     small, large = (jax.tree.map(lambda leaf, s=s: jnp.full_like(leaf, s), state.params) for s in (1.0, 100.0))
     updates = [optimizer.update(gradient, state.optimizer, state.params)[0] for gradient in (small, large)]

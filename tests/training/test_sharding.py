@@ -43,8 +43,16 @@ def test_state_is_born_in_its_layout_and_keeps_it() -> None:
     engine = JitEngine(TrainConfig(mesh=(2, 2, 2, 1), average_decay=0.9), build)
     state = engine.create()
     kernel = state.params["layers"]["up"]["kernel"]
-    assert kernel.sharding.spec == P(None, ("fsdp",), ("tensor",)) and kernel.addressable_shards[0].data.shape == (2, 8, 16)
-    assert state.optimizer[1].mu["layers"]["up"]["kernel"].sharding == kernel.sharding == state.average["layers"]["up"]["kernel"].sharding
+    assert kernel.sharding.spec == P(None, ("fsdp",), ("tensor",)) and kernel.addressable_shards[0].data.shape == (
+        2,
+        8,
+        16,
+    )
+    assert (
+        state.optimizer[1].mu["layers"]["up"]["kernel"].sharding
+        == kernel.sharding
+        == state.average["layers"]["up"]["kernel"].sharding
+    )
     after, _ = engine.step(state, make_sample(0))
     layouts = [jax.tree.map(lambda leaf: leaf.sharding, tree) for tree in (after, engine.abstract())]
     assert jax.tree.leaves(layouts[0]) == jax.tree.leaves(layouts[1])

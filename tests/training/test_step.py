@@ -16,6 +16,7 @@ from rsfm.training.state import Build, TrainState, merge, model_arrays, trainabl
 from rsfm.training.step import weigh
 from tests.training.standin import build, make_sample
 
+
 def alone(config: TrainConfig, model: Build = build) -> JitEngine:
     """On one device: compiles faster."""
     return JitEngine(config, model, devices=jax.devices()[:1])
@@ -40,7 +41,9 @@ def same(left, right) -> bool:
 
 def test_microbatches_equal_the_large_batch() -> None:
     """Rows have different numbers of tokens and values, so a mean of microbatch means would be another gradient."""
-    loss = LossConfig(weights={"text": 1.0, "value": 1.0})  # the stand-in's aux term is a square of the batch, not a sum over it
+    loss = LossConfig(
+        weights={"text": 1.0, "value": 1.0}
+    )  # the stand-in's aux term is a square of the batch, not a sum over it
     _, whole, rows = steps(alone(TrainConfig(loss=loss)))
     _, parts, part_rows = steps(alone(TrainConfig(loss=loss, accumulate=4)))
     for name in ("loss", "loss_text", "loss_value", "gradient_norm"):
@@ -68,7 +71,9 @@ def test_a_step_that_is_not_finite_changes_nothing(where: str) -> None:
     state, _ = engine.step(engine.create(), make_sample(0))
     before = jax.device_get((state.params, state.optimizer, state.average))
     bad = make_sample(1)
-    bad = replace(bad, **{where: jax.tree.map(lambda a: a * np.nan if a.dtype == np.float32 else a, getattr(bad, where))})
+    bad = replace(
+        bad, **{where: jax.tree.map(lambda a: a * np.nan if a.dtype == np.float32 else a, getattr(bad, where))}
+    )
     state, metrics = engine.step(state, bad)
     assert same(before, (state.params, state.optimizer, state.average))
     assert (int(state.skipped), int(state.step)) == (1, 2)

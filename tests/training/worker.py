@@ -13,8 +13,8 @@ import jax
 from rsfm.training import distributed
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import JitEngine
-from rsfm.training.run import run
 from rsfm.training.overrides import apply_overrides, pairs
+from rsfm.training.run import run
 from tests.training.standin import Stream, build
 
 
@@ -37,7 +37,9 @@ def main(args: list[str]) -> int:
     words = ["--steps", args[1], *(f"--{name}={value}" for name, value in given.items())]
     config = apply_overrides(TrainConfig(mesh=(-1, 2, 1, 1)), words)
     engine = partial(JitEngine, devices=jax.devices()[: int(count)] if count else None)
-    return run(config, partial(build, dropout=0.1), partial(SlowStream, pause=pause), Path(args[0]), engine=engine).exit_code
+    return run(
+        config, partial(build, dropout=0.1), partial(SlowStream, pause=pause), Path(args[0]), engine=engine
+    ).exit_code
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def task_texts(table: dict[str, list[str]]) -> Iterator[str]:
         pieces = template.replace("}", "{").split("{")  # odd pieces are the names of lists
         longest = max((len(table[kind]) for kind in pieces[1::2]), default=1)
         for i in range(longest):
-            names = (table[kind][(i + slot) % len(table[kind])] for slot, kind in enumerate(pieces[1::2]))
+            names = (table[kind][(i + 2 * slot + 1) % len(table[kind])] for slot, kind in enumerate(pieces[1::2]))
             yield "".join(itertools.chain.from_iterable(itertools.zip_longest(pieces[::2], names, fillvalue="")))
 
 

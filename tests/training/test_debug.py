@@ -1,0 +1,79 @@
+"""Configs are found by name; debug learns its synthetic task, and the command line answers mistakes with exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+from rsfm.config import from_json, to_json
+from rsfm.errors import UserError
+from rsfm.training.command import main
+from rsfm.training.experiment import (
+    CONFIGS,
+    ExperimentConfig,
+    load_config,
+    load_module,
+    make_build,
+    make_processor,
+    open_batches,
+)
+from rsfm.training.log import read_rows
+from rsfm.training.optimizer import abstract_model
+
+NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_config_goes_to_json_and_back_and_builds(name: str) -> None:
+    config = load_config(name)
+    assert from_json(ExperimentConfig, to_json(config)) == config
+    abstract_model(make_build(config))
+
+
+def test_unknown_config() -> None:
+    with pytest.raises(UserError, match="Unknown config 'debgu'. Did you mean 'debug'"):
+        load_config("debgu")
+
+
+def test_synthetic_labels_are_functions_of_the_pixels() -> None:
+    data = load_module(CONFIGS / "debug.py").Textures(Path(), "train")
+    record = data[3]
+    pixels = record.observations["aerial_rgb"].values[0]
+    assert record.scene == ("red", "green", "blue")[pixels.mean((0, 1)).argmax()]
+    assert record.values[0].value == pytest.approx(100 * pixels.mean(), rel=1e-4)
+    assert ((pixels.mean(-1) < 0.5) == (record.mask.class_index == 1)).all()
+    assert (data[3].observations["aerial_rgb"].values == record.observations["aerial_rgb"].values).all()
+
+
+def test_hosts_read_parts_of_the_same_batch() -> None:
+    config = load_config("debug")
+    open_for = open_batches(config, make_processor(config), config.data)
+    whole, second = next(open_for(0, 1)), next(open_for(1, 2))
+    assert (second.text_ids == whole.text_ids[4:]).all()
+
+
+def test_debug_learns(tmp_path: Path) -> None:
+    assert main(["debug", "--out", str(tmp_path / "run"), "--train.steps", "10"], "") == 0
+    rows = read_rows(tmp_path / "run" / "metrics.jsonl")
+    assert len(rows) == 10 and rows[-1]["compiled"] == 1
+    for name in ("loss", "loss_text", "loss_value", "loss_mask"):
+        assert sum(row[name] for row in rows[-3:]) < sum(row[name] for row in rows[:3])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["debgu", "--out", "x"], "Did you mean 'debug'"),
+        (["debug"], "--out is missing"),
+        (["debug", "--out", "x", "--train.stps", "1"], "Did you mean 'steps'"),
+        (["debug", "--out", "x", "--data.0.dataset", "textrues"], "Unknown dataset 'textrues'"),
+        (["debug", "--out", "x", "--init_from", "absent"], "absent is not a folder"),
+        (["debug", "--out", "x", "--model.decoder.vocabulary", "100"], "Set --model.decoder.vocabulary"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words, "") == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
