@@ -1,9 +1,9 @@
-"""The same step under jax.pmap, to compare with train.py:  python experiments/train_pmap.py debug --out runs/debug_pmap [...]
+"""The same step under jax.pmap, to compare with train.py:  python experiments/train_pmap.py debug --out runs/pmap [...]
 
-Every device holds the whole state and a share of the batch; gradients are summed over devices with psum. One process only, no mesh:
-train.mesh is not read. Both ways agree to 1e-5 over 20 steps (tests/training/test_pmap.py), with one exception: the router's balance and
-z-loss are of one device's tokens here and of the whole batch there. To compare the rest, give both
---train.loss.weights.balance 0 --train.loss.weights.z_loss 0.
+Every device holds the whole state and a share of the batch; gradients are summed over devices with psum. One process
+only, no mesh: train.mesh is not read. Both ways agree to 1e-5 over 20 steps (tests/training/test_pmap.py), with one
+exception: the router's balance and z-loss are of one device's tokens here and of the whole batch there. To compare the
+rest, give both --train.loss.weights.balance 0 --train.loss.weights.z_loss 0.
 """
 
 import sys

@@ -120,22 +120,24 @@ def answer_records(
         prompts = stack([processor.prompt(record, question) for record, question in full])
         ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens))
         said = [written(processor, question, row) for (_, question), row in zip(full, ids, strict=True)]
-        again = [processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)]
-        predictions = jax.device_get(forward(model, stack(again)))
+        outputs: dict[str, Any] = {}
+        if any(VALUE in text for text in said):  # numbers are read from the whole turn
+            again = [processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)]
+            outputs = jax.device_get(forward(model, stack(again)).outputs)
         for i, (_, question) in enumerate(part):
-            one = Predictions(
-                text_logits=predictions.text_logits[i],
-                outputs={name: value[i] for name, value in predictions.outputs.items()},
-                aux=predictions.aux,
-            )
-            answers.append(processor.decode(question, said[i], one))
+            one = {name: value[i] for name, value in outputs.items()}
+            nothing = np.zeros((1, 1), np.float32)
+            answers.append(processor.decode(question, said[i], Predictions(text_logits=nothing, outputs=one, aux={})))
     return answers
 
 
 def written(processor: Processor, question: str, ids: Int[np.ndarray, " k"]) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
     room = processor.config.text_lengths[0] - len(processor.text.chat([(question, None)])[0]) - 1
-    pieces = processor.text.decode(ids[:room]).replace(MASK, "").split(VALUE)
+    text = processor.text.decode(ids[:room])
+    while MASK in text:  # again: what closes up over a removed one may be one, too
+        text = text.replace(MASK, "")
+    pieces = text.split(VALUE)
     return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
 
 

@@ -1,4 +1,4 @@
-"""Two processes of four devices each, over loopback, give the losses of one process with eight; SIGTERM to one stops both."""
+"""Two processes of four devices each, over loopback, equal one process with eight; SIGTERM to one stops both."""
 
 import os
 import signal

@@ -1,12 +1,13 @@
-"""Does the whole machine learn? Twenty steps on synthetic pictures made here; nothing is read from disk but the tokenizer.
+"""Does the whole machine learn? Twenty steps on synthetic pictures made here; only the tokenizer is read from disk.
 
 Question:  does every loss (text, value, mask) fall when the answers are a known function of the pixels?
 Command:   python experiments/train.py debug --out runs/debug
-Expected:  under a minute on two cores, compilation included; the loss of the last five steps well below that of the first.
-Result:    see EXPECTED below, asserted by tests/training/test_debug.py.
+Expected:  under a minute on two cores, compilation included; loss about 9.5 at step 1, about 5.4 at step 20.
+Result:    9.46 -> 5.46; text 7.61 -> 5.13, mask 1.45 -> 0.24; held out 5.21. tests/training/test_debug.py has
+           each head fall.
 
-The data is SYNTHETIC: smooth random textures in red, green and blue. The scene is the colour that is strongest in the mean, the
-mask marks pixels brighter or darker than half, the value is the mean brightness in percent.
+The data is SYNTHETIC: smooth random textures in red, green and blue. The scene is the colour that is strongest in the
+mean, the mask marks pixels brighter or darker than half, the value is the mean brightness in percent.
 """
 
 import dataclasses
@@ -74,6 +75,8 @@ DATASETS = {"textures": Textures}
 
 _SOURCE = Source(dataset="textures", tasks=("scene", "regression", "segmentation"), batch_size=8, text_length=96)
 
+_STACK = TransformerConfig(width=48, depth=2, heads=4, mlp_width=96)
+
 CONFIG = ExperimentConfig(
     name="debug",
     model=ModelConfig(
@@ -82,18 +85,24 @@ CONFIG = ExperimentConfig(
                 spec=StreamSpec(families=("optical",), size=SIZE, bands=3, patch=8), tokenizer="spectral"
             )
         },
-        encoder=TransformerConfig(width=48, depth=2, heads=4, mlp_width=96),
+        encoder=_STACK,
         connector=ConnectorConfig(kind="mlp"),
-        decoder=DecoderConfig(transformer=TransformerConfig(width=48, depth=2, heads=4, mlp_width=96), vocabulary=VOCABULARY),
+        decoder=DecoderConfig(transformer=_STACK, vocabulary=VOCABULARY),
         experts=ExpertConfig(experts=2, hidden=48, shared_hidden=48),
     ),
     processor=ProcessorConfig(
-        streams={}, quantities=(Quantity(name="mean brightness", unit="%", center=50.0, scale=15.0),), max_masks=4, max_values=2
+        streams={},
+        quantities=(Quantity(name="mean brightness", unit="%", center=50.0, scale=15.0),),
+        max_masks=4,
+        max_values=2,
     ),
     train=TrainConfig(
-        steps=20, optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=2, schedule="cosine"), save_every=10, eval_every=20,
+        steps=20,
+        optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=2),
+        save_every=10,
+        eval_every=20,
         eval_batches=2,
     ),
     data=(_SOURCE,),
     validation=(dataclasses.replace(_SOURCE, split="val", augment=AugmentConfig(flip=False, rotate=False)),),
-)  # fmt: skip
+)

@@ -38,6 +38,7 @@ class Source:
         augment: what may be varied.
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
         text_length: tokens a conversation is padded to; short ones are quicker.
+        rename: classes of the mask to be called otherwise, so that data sets of one meaning share words.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class Source:
     augment: AugmentConfig = AugmentConfig()
     cache_mb: int = 1024
     text_length: int = 64
+    rename: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @runtime_checkable
@@ -160,7 +162,7 @@ def _batches(
         rng = np.random.default_rng(number)
         for skip in range(len(records)):
             record = records[(index + skip) % len(records)]
-            record = augment(record, rng, **dataclasses.asdict(source.augment))
+            record = augment(_renamed(record, source.rename), rng, **dataclasses.asdict(source.augment))
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
                 return to_sample(record, dialogue, source.text_length)
@@ -174,6 +176,13 @@ def _batches(
     drawn = order.random_map(lambda index, rng: (int(index), int(rng.integers(2**62))))
     rows = drawn.batch(source.batch_size, batch_fn=lambda batch: batch[host * share : (host + 1) * share])
     return rows.map(lambda batch: stack([element(each) for each in batch]))
+
+
+def _renamed(record: Record, names: dict[str, str]) -> Record:
+    if record.mask is None or not names:
+        return record
+    legend = tuple(names.get(name, name) for name in record.mask.legend)
+    return dataclasses.replace(record, mask=dataclasses.replace(record.mask, legend=legend))
 
 
 def stack(samples: Sequence[Sample]) -> Sample:

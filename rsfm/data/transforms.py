@@ -32,6 +32,7 @@ class AugmentConfig:
         band_drop: probability of each band to be marked missing; one band always stays.
         date_drop: probability of each acquisition to be marked missing; one always stays.
         brightness: optical values are multiplied by 1 + u, |u| up to this.
+        dates: so many acquisitions of each stream are drawn and kept, of those with data first; 0 keeps all.
     """
 
     flip: bool = True
@@ -41,6 +42,7 @@ class AugmentConfig:
     band_drop: float = 0.0
     date_drop: float = 0.0
     brightness: float = 0.0
+    dates: int = 0
 
 
 def augment(
@@ -54,6 +56,7 @@ def augment(
     band_drop: float = 0.0,
     date_drop: float = 0.0,
     brightness: float = 0.0,
+    dates: int = 0,
 ) -> Record:
     """A random variant of a record; the arguments are AugmentConfig's. The same `rng` state gives the same variant."""
     if crop and zoom:
@@ -262,6 +265,17 @@ def _start(rng: np.random.Generator, whole: int, length: int, anchor: int | None
     if anchor is not None:
         first, last = max(first, anchor - length + 1), min(last, anchor)
     return int(rng.integers(first, last + 1))
+
+
+def draw_dates(record: Record, rng: np.random.Generator, count: int) -> Record:
+    """The record with at most `count` random acquisitions of each stream, in their order; those without a valid pixel come last."""
+
+    def draw(each: Observation) -> Observation:
+        empty = ~np.any(each.valid, axis=(1, 2))
+        kept = np.sort(np.argsort(empty + rng.random(len(empty)))[:count])
+        return replace(each, values=each.values[kept], valid=each.valid[kept], time_days=each.time_days[kept])
+
+    return dataclasses.replace(record, observations={name: draw(each) for name, each in record.observations.items()})
 
 
 def _vary(

@@ -1,6 +1,6 @@
 """Checkpoints of a run: the training state and the data's position, written by Orbax. All Orbax calls are here.
 
-A step is a folder that appears under its name only when it is complete; what a stopped process left half-written is not seen.
+A step is a folder that appears under its name only when it is complete; what a killed process left is not seen.
 """
 
 import logging
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -22,8 +23,8 @@ ITEMS = ("model", "training", "meta")
 class Checkpoints:
     """The checkpoints of one run folder, as a context that waits for what is being written.
 
-    Each holds "model" (all parameters by dotted name, whatever trains), "training" (counters, moments, moving average) and
-    "meta" (the data's position, JSON).
+    Each holds "model" (all parameters by dotted name, whatever trains), "training" (counters, moments, moving average)
+    and "meta" (the data's position, JSON).
     """
 
     def __init__(self, folder: Path, *, keep: int = 2) -> None:
@@ -119,7 +120,7 @@ def _join(state: TrainState, model: dict[str, Any], training: dict[str, Any]) ->
 
 
 def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _numbers(leaf: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Settings of training: optimizer, mesh, batches, what is saved when. JSON-able, every field can be set from the command line."""
+"""Settings of training: optimizer, mesh, what is saved when. JSON-able, every field can be set on the command line."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ class TrainConfig:
         optimizer: see OptimizerConfig.
         loss: see LossConfig.
         accumulate: microbatches a step; the gradient equals the large batch's.
-        freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no optimizer state.
+        freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no moments.
         average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
         mesh: devices along (data, fsdp, tensor, expert); one of them may be -1, the rest of the devices.
         save_every: steps between checkpoints; 0 = only at the end and on SIGTERM.

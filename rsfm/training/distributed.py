@@ -1,7 +1,7 @@
 """Several processes as one: started by environment variables, by SLURM or by a TPU pod; and when to stop.
 
-RSFM_COORDINATOR (host:port), RSFM_PROCESSES and RSFM_PROCESS (0, 1, ...) start it by hand, RSFM_DISTRIBUTED=auto leaves it to
-what JAX finds out on a TPU slice, `srun` needs nothing. Nothing set = one process.
+RSFM_COORDINATOR (host:port), RSFM_PROCESSES and RSFM_PROCESS (0, 1, ...) start it by hand, RSFM_DISTRIBUTED=auto leaves
+it to what JAX finds out on a TPU slice, `srun` needs nothing. Nothing set = one process.
 """
 
 import os
@@ -44,7 +44,7 @@ def _number(name: str) -> int:
 
 
 class StopSignal:
-    """SIGTERM or Ctrl-C as a question asked at step boundaries. All processes get the same answer, whichever of them was told.
+    """SIGTERM or Ctrl-C as a question asked at step boundaries. All processes get the same answer, whoever was told.
 
     A second Ctrl-C interrupts at once.
     """

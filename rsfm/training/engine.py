@@ -125,7 +125,7 @@ class JitEngine:
 
 
 def state_layout(shapes: TrainState, build: Build, mesh: jax.sharding.Mesh) -> TrainState:
-    """A NamedSharding for every array of the state: parameters by their logical names, moments and averages like them."""
+    """A NamedSharding for every array of the state: parameters by their logical names, moments like them."""
     table = parameter_table(abstract_model(build))
 
     def lay(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> NamedSharding:

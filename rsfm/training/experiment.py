@@ -68,7 +68,8 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
     config = getattr(load_module(path), "CONFIG", None)
     if not isinstance(config, ExperimentConfig):
         raise UserError(
-            f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. See experiments/configs/debug.py."
+            f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. "
+            "See experiments/configs/debug.py."
         )
     absolute = path.absolute()
     inside = absolute.is_relative_to(REPOSITORY)
@@ -110,10 +111,11 @@ def make_build(config: ExperimentConfig) -> Build:
 def make_processor(config: ExperimentConfig) -> Processor:
     """The processor with the model's streams and the experiment's text tokenizer."""
     text = TextTokenizer.load(REPOSITORY / config.tokenizer)
-    if text.vocab_size > config.model.decoder.vocabulary:
+    rows = config.model.decoder.vocabulary
+    if text.vocab_size > rows:
         raise UserError(
-            f"model.decoder.vocabulary is {config.model.decoder.vocabulary}, the tokenizer in {config.tokenizer} has {text.vocab_size} "
-            f"tokens. Set --model.decoder.vocabulary {text.vocab_size} or more."
+            f"model.decoder.vocabulary is {rows}, the tokenizer in {config.tokenizer} has {text.vocab_size} tokens. "
+            f"Set --model.decoder.vocabulary {text.vocab_size} or more."
         )
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
     return Processor(dataclasses.replace(config.processor, streams=streams), text)
@@ -162,8 +164,15 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     return with_arrays(state, weights)
 
 
+def check_initial(config: ExperimentConfig) -> None:
+    """Finds out early whether the files of the initial weights are there."""
+    if config.init_from and not Path(config.init_from).is_dir():
+        raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
+    for part, file in config.init_parts.items():
+        if not (REPOSITORY / file).is_file():
+            raise UserError(f"init_parts: no file {file} for {part}. Give the safetensors of that part.")
+
+
 def _whole(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise UserError(f"init_from: {folder} is not a folder. Give a released checkpoint or a run folder.")
     released = folder / "model.safetensors"
     return read_tensors(released) if released.exists() else read_weights(folder)

@@ -1,4 +1,4 @@
-"""What a run leaves to read: metrics.jsonl (a row a step), TensorBoard, a progress bar, JSON files written whole or not at all.
+"""What a run leaves to read: metrics.jsonl (a row a step), TensorBoard, a progress bar, JSON written whole or not.
 
 Metrics stay on the devices until the next step has been started: logging never holds a step up.
 """
@@ -33,8 +33,8 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, *, start: int, steps: int, primary: bool = True) -> None:
-        self._primary, self._clock, self._pending = primary, time.perf_counter(), None
-        self._pending: tuple[int, int, int, Metrics] | None
+        self._primary, self._clock = primary, time.perf_counter()
+        self._pending: tuple[int, int, int, Metrics] | None = None
         self.last: Row = {}
         if primary:
             keep_rows(folder / "metrics.jsonl", start)
@@ -116,7 +116,7 @@ class RunLog:
 
 
 def tidy(values: dict[str, float]) -> Row:
-    """Heads without targets (NaN) leave no entry; a loss or gradient that is not finite is null, for JSON has no NaN."""
+    """Heads without targets (NaN) leave no entry; a loss or gradient that is not finite is null: JSON has no NaN."""
     kept = {name: value for name, value in values.items() if not (math.isnan(value) and name.startswith("loss_"))}
     return {name: value if math.isfinite(value) else None for name, value in kept.items()}
 

@@ -1,4 +1,4 @@
-"""Training an experiment: train(config, folder) puts model, data, processor and initial weights together and runs them."""
+"""Training an experiment: train(config, folder) puts model, data and first weights together and runs them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from rsfm.training.config import TrainConfig
 from rsfm.training.engine import Engine, JitEngine
 from rsfm.training.experiment import (
     ExperimentConfig,
+    check_initial,
     load_config,
     make_build,
     make_processor,
@@ -46,8 +47,15 @@ def train(
     check_folder(folder, resume=resume)
     processor = make_processor(config)
     validation = open_batches(config, processor, config.validation) if config.validation else None
+    check_initial(config)
     trained = run(
-        config.train, make_build(config), open_batches(config, processor, config.data), folder,
-        config_json=to_json(config), validation=validation, initial=lambda state: with_initial_weights(config, state), engine=engine,
-    )  # fmt: skip
+        config.train,
+        make_build(config),
+        open_batches(config, processor, config.data),
+        folder,
+        config_json=to_json(config),
+        validation=validation,
+        initial=lambda state: with_initial_weights(config, state),
+        engine=engine,
+    )
     return dataclasses.replace(trained, processor=processor)

@@ -19,8 +19,8 @@ def _weights() -> dict[str, float]:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Attributes:
-    weights: factor of each head's mean loss ("text", "value", "mask") and of each of the model's aux terms by name; an aux
-        term that is not named is logged and not trained on.
+    weights: factor of each head's mean loss ("text", "value", "mask") and of the model's aux terms by name or ending
+        ("balance" weighs "encoder_balance" too); an aux term that is not named is logged and not trained on.
     beta: of the value head's beta-NLL, see rsfm.nn.losses.gaussian_nll.
     huber_delta: where the error of a value, in standard deviations, begins to count linearly.
     """
@@ -47,14 +47,17 @@ def count_units(config: LossConfig, sample: Sample) -> dict[str, Float[Array, ""
 
 
 def loss_sums(config: LossConfig, predictions: Predictions, sample: Sample) -> dict[str, Float[Array, ""]]:
-    """Each head's loss summed over its targets: cross entropy; beta-NLL plus Huber; cross entropy over slots and background."""
-    masks, outputs, targets = target_masks(sample), predictions.outputs, sample.targets
-    losses = {"text": token_cross_entropy(predictions.text_logits[:, :-1], sample.text_ids[:, 1:], masks["text"])}
+    """Each head's loss summed over its targets: cross entropy; beta-NLL plus Huber; cross entropy over the slots."""
+    masks = target_masks(sample)
+    outputs, targets = ({name: jnp.asarray(x) for name, x in d.items()} for d in (predictions.outputs, sample.targets))
+    # The token at i is told by what is known at i - 1.
+    logits, following = jnp.asarray(predictions.text_logits)[:, :-1], jnp.asarray(sample.text_ids)[:, 1:]
+    losses = {"text": token_cross_entropy(logits, following, masks["text"])}
     if "value" in masks:
         mean, scale = outputs["value_mean"], outputs["value_scale"]
         spread = gaussian_nll(mean, scale, targets["value"], masks["value"], beta=config.beta)
         losses["value"] = spread + huber(mean, targets["value"], masks["value"], delta=config.huber_delta)
     if "mask" in masks:
-        valid = jnp.asarray(targets["mask_position"]) >= 0
-        losses["mask"] = mask_cross_entropy(outputs["mask_logits"], targets["mask"], masks["mask"], slot_valid=valid)
+        asked = targets["mask_position"] >= 0
+        losses["mask"] = mask_cross_entropy(outputs["mask_logits"], targets["mask"], masks["mask"], slot_valid=asked)
     return {name: loss * masks[name].sum(dtype=jnp.float32) for name, loss in losses.items()}

@@ -74,7 +74,7 @@ def abstract_model(build: Build) -> Any:
 
 
 def matrices(model: nnx.Module) -> frozenset[str]:
-    """Names of the parameters with two or more dimensions of their own; an axis that stacks layers or experts is not one."""
+    """Names of the parameters with two or more dimensions of their own; an axis of layers or experts is not one."""
     table = parameter_table(model).items()
     return frozenset(name for name, param in table if _own_dimensions(param) >= 2 and not name.endswith(VECTORS))
 

@@ -1,4 +1,4 @@
-"""Command-line words over a config: `--train.steps 20 --model.depth=6`, any nested field, wrong names say what was meant."""
+"""Command-line words over a config: `--train.steps 20 --model.depth=6`, any nested field, wrong names told."""
 
 import dataclasses
 import json
@@ -16,8 +16,8 @@ T = TypeVar("T")
 def apply_overrides(config: T, args: Sequence[str]) -> T:
     """The config with fields changed by `--dotted.path value` or `--dotted.path=value`.
 
-    Values are read by the field's type: numbers, true/false (a bare `--flag` is true), strings as they stand, tuples as `1,2,3` or JSON,
-    null where a field may be None. Entries of a tuple go by number: `--data.0.batch_size 4`.
+    Values are read by the field's type: numbers, true/false (a bare `--flag` is true), strings as they stand, tuples as
+    `1,2,3` or JSON, null where a field may be None. Entries of a tuple go by number: `--data.0.batch_size 4`.
 
     >>> apply_overrides(TrainConfig(), ["--steps", "20", "--optimizer.learning_rate=1e-3"]).steps
     20

@@ -88,7 +88,7 @@ def run(
         folder: the run folder; nothing is written until model and data stand.
         config_json: for config.json; the training config if not given.
         validation: opens the held-out batches.
-        initial: gives the weights of a new run by name, or None for those of `build`.
+        initial: puts other weights than those of `build` into the state of a new run.
         engine: what runs the step.
     """
     runner = engine(config, build)
@@ -168,7 +168,8 @@ def one_step(engine: Engine, state: TrainState, step: int, batches: Batches, log
     if engine.compiled > compiled:
         streams, seconds = ", ".join(sorted(batch.observations)), time.perf_counter() - clock
         log.say(
-            f"step {step}: compiled for streams {streams}, batch {samples}, in {seconds:.1f} s ({engine.compiled} structures)"
+            f"step {step}: compiled for streams {streams}, batch {samples}, in {seconds:.1f} s "
+            f"({engine.compiled} structures)"
         )
     log.step(step, metrics, samples=samples, compiled=engine.compiled)
     return state

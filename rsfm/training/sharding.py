@@ -1,6 +1,7 @@
 """The mesh, and the one table that lays arrays on it: logical axis names -> mesh axes.
 
-A parameter says what its dimensions are ("embed", "mlp", ...) where it is made; the step does not know how many chips there are.
+A parameter says what its dimensions are ("embed", "mlp", ...) where it is made; the step does not know how many chips
+there are.
 """
 
 import contextlib
@@ -45,8 +46,8 @@ def _fill(shape: tuple[int, ...], devices: int) -> tuple[int, ...]:
     sizes = tuple(devices // known if size == -1 else size for size in shape) if legal else ()
     if not legal or int(np.prod(sizes)) != devices:
         raise UserError(
-            f"train.mesh {shape}: expected {len(MESH_AXES)} sizes {MESH_AXES} whose product is the {devices} devices here, "
-            "one of them may be -1. Set --train.mesh, for example --train.mesh=-1,1,1,1."
+            f"train.mesh {shape}: expected {len(MESH_AXES)} sizes {MESH_AXES} whose product is the {devices} devices "
+            "here, one of them may be -1. Set --train.mesh, for example --train.mesh=-1,1,1,1."
         )
     return sizes
 
@@ -60,7 +61,7 @@ def on_mesh(mesh: Mesh) -> Iterator[None]:
 
 
 def partition(mesh: Mesh, names: Sequence[str | None], shape: Sequence[int]) -> PartitionSpec:
-    """The layout of one array. A dimension that its mesh axes do not divide stays whole, and no mesh axis is used twice."""
+    """The layout of one array. A dimension that its mesh axes do not divide stays whole; no mesh axis is used twice."""
     used: set[str] = set()
     entries: list[tuple[str, ...] | None] = []
     for name, size in zip(names, shape, strict=True):
@@ -92,7 +93,7 @@ def batch_ways(mesh: Mesh) -> int:
 
 
 def host_share(mesh: Mesh) -> tuple[int, int]:
-    """(i, n): this process reads part i of n of every global batch. Hosts that share a part (tensor axis across hosts) read it alike."""
+    """(i, n): this process reads part i of n of every global batch. Hosts whose devices share a part read it alike."""
     ways = batch_ways(mesh)
     slices = batch_sharding(mesh).addressable_devices_indices_map((ways,)).values()
     rows = sorted({(index[0].start or 0) for index in slices if index is not None})

@@ -1,6 +1,6 @@
 """TrainState: everything a step reads and gives back, as one pytree of arrays.
 
-The model is held split: its structure is static, its parameters are apart in those that train and those that are frozen.
+The model is held split: its structure is static, its parameters are apart in those that train and those that do not.
 """
 
 import fnmatch
@@ -62,18 +62,20 @@ def create_state(
     graphdef, *parts = nnx.split(model, nnx.All(nnx.Param, _not_in(names)), nnx.Param, ...)
     params, frozen, rest = (jax.tree.map(_strong, nnx.to_pure_dict(nnx.as_pure(part))) for part in parts)
     return TrainState(
-        step=jnp.zeros((), jnp.int32), skipped=jnp.zeros((), jnp.int32), params=params, frozen=frozen, rest=rest,
-        optimizer=optimizer.init(params), average=jax.tree.map(jnp.copy, params) if average else None, graphdef=graphdef,
-    )  # fmt: skip
+        step=jnp.zeros((), jnp.int32),
+        skipped=jnp.zeros((), jnp.int32),
+        params=params,
+        frozen=frozen,
+        rest=rest,
+        optimizer=optimizer.init(params),
+        average=jax.tree.map(jnp.copy, params) if average else None,
+        graphdef=graphdef,
+    )
 
 
 def _strong(leaf: Any) -> Any:
     """jnp.full(shape, 1.0) has a weak type that the first update would make strong: another type, another compile."""
-    return (
-        leaf
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        else jax.lax.convert_element_type(leaf, leaf.dtype)
-    )
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 def merge(state: TrainState, *, averaged: bool = False) -> Any:

@@ -1,6 +1,6 @@
 """The one training step: pure, the same under jit on a mesh and under pmap.
 
-Sums of losses are divided by counts over the whole batch, so microbatches and devices add up to the large batch's gradient.
+Sums of losses are divided by counts over the whole batch, so that microbatches and devices add up to its gradient.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,8 +46,11 @@ def make_train_step(
         changed = _update(config, optimizer, replace(state, rest=rest), gradient, rate)
         state = replace(_choose(finite, changed, state), step=state.step + 1, skipped=state.skipped + ~finite)
         return state, {
-            **report(loss, terms, units), "learning_rate": rate, "gradient_norm": norm, "skipped": state.skipped,
-        }  # fmt: skip
+            **report(loss, terms, units),
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "skipped": state.skipped,
+        }
 
     return train_step
 
@@ -63,7 +66,7 @@ def make_eval_step(config: TrainConfig) -> Callable[[TrainState, Sample], tuple[
 
 
 def weigh(weights: Mapping[str, float], terms: Metrics, units: Metrics) -> Float[Array, ""]:
-    """The loss: each head's mean and each aux term times its weight. "balance" weighs "encoder_balance" too, unless that has its own."""
+    """The loss: each head's mean and each aux term times its weight, see LossConfig."""
     means = {name: term / jnp.maximum(units[name], 1) if name in units else term for name, term in terms.items()}
     return sum((_weight(weights, name) * mean for name, mean in means.items()), jnp.zeros(()))
 
@@ -74,7 +77,7 @@ def _weight(weights: Mapping[str, float], name: str) -> float:
 
 
 def report(loss: Array, terms: Metrics, units: Metrics) -> Metrics:
-    """Metrics by name: "loss", "loss_text", ..., "balance", ...; NaN for a head that had nothing to learn in this batch."""
+    """Metrics by name: "loss", "loss_text", ..., "balance", ...; NaN for a head without targets in this batch."""
     means = {f"loss_{name}": terms[name] / units[name] for name in units if name in terms}
     return {"loss": loss, **means, **{name: term for name, term in terms.items() if name not in units}}
 
@@ -82,7 +85,7 @@ def report(loss: Array, terms: Metrics, units: Metrics) -> Metrics:
 def _gradient(
     config: TrainConfig, state: TrainState, sample: Sample, units: Metrics, device_axis: str | None
 ) -> tuple[Any, Any, Metrics]:
-    """Gradient of the loss over the whole batch, the model's other state after it, and the sums and aux terms behind it."""
+    """Gradient of the loss over the whole batch, the model's other state after it, the sums and aux terms behind it."""
     share = config.accumulate * (jax.lax.axis_size(device_axis) if device_axis else 1)
 
     def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics]]:
@@ -110,7 +113,7 @@ def _gradient(
 
 
 def microbatches(sample: Sample, count: int) -> Sample:
-    """(b, ...) -> (count, b / count, ...). Row i goes to microbatch i % count, so that every device keeps its own rows."""
+    """(b, ...) -> (count, b / count, ...). Row i goes to microbatch i % count: every device keeps its own rows."""
 
     def cut(leaf: Array) -> Array:
         if leaf.shape[0] % count:

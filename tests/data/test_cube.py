@@ -85,7 +85,7 @@ def test_envi_with_a_map(tmp_path: Path) -> None:
         ("bad.npy", b"nothing", "cut short|pickled"),
         ("bad.mat", b"nothing at all, and long enough to be looked at", "not a .mat file"),
         ("flat.mat", {"x": np.zeros((3, 3))}, "expected a numeric array"),
-        ("bad.hdr", b"ENVI\nsamples = 3\n", "not an ENVI image"),
+        ("bad.hdr", b"ENVI\nsamples = 3\n", r"not an ENVI image|pip install 'rsfm\[geo\]'"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, name: str, content: object, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -73,7 +74,7 @@ def build(seed: int = 0, dropout: float = 0.0) -> StandIn:
 def make_sample(
     index: int, batch: int = 8, streams: tuple[str, ...] = ("optical",), *, rows: slice = slice(None)
 ) -> Sample:
-    """Batch number `index` of a synthetic task: tokens and a value told by the mean colour. `rows`: a host's part of it."""
+    """Batch number `index` of a synthetic task: tokens and a value told by the mean colour. `rows`: a host's part."""
     rng = np.random.default_rng(index)
     colour = rng.uniform(size=(batch, BANDS)).astype(np.float32)
     ids = ((colour.argmax(-1)[:, None] + np.arange(TEXT)) % VOCABULARY).astype(np.int32)
@@ -81,9 +82,12 @@ def make_sample(
     observation = make_observation(colour)
     full = Sample(
         observations={name: observation for name in streams},
-        location_deg=np.zeros((batch, 2), np.float32), text_ids=ids, text_valid=np.ones_like(ids, bool), loss_mask=loss,
+        location_deg=np.zeros((batch, 2), np.float32),
+        text_ids=ids,
+        text_valid=np.ones_like(ids, bool),
+        loss_mask=loss,
         targets={"value": colour[:, :1], "value_position": np.where(colour[:, :1] > 0.3, 0, -1).astype(np.int32)},
-    )  # fmt: skip
+    )
     return cut(full, rows)
 
 
@@ -93,16 +97,19 @@ def make_observation(colour: np.ndarray) -> Observation:
     values = np.broadcast_to(colour[:, None, None, None], (batch, 1, 4, 4, bands)).copy()
     zeros = np.zeros((batch, bands), np.float32)
     return Observation(
-        values=values, valid=np.ones((batch, 1, 4, 4), bool), band_valid=np.ones((batch, bands), bool), wavelength_um=zeros + 0.6,
-        bandwidth_um=zeros + 0.1, band_code=zeros.astype(np.int32), time_days=np.zeros((batch, 1), np.float32),
+        values=values,
+        valid=np.ones((batch, 1, 4, 4), bool),
+        band_valid=np.ones((batch, bands), bool),
+        wavelength_um=zeros + 0.6,
+        bandwidth_um=zeros + 0.1,
+        band_code=zeros.astype(np.int32),
+        time_days=np.zeros((batch, 1), np.float32),
         gsd_m=np.ones(batch, np.float32),
-    )  # fmt: skip
+    )
 
 
 def cut(sample: Sample, rows: slice) -> Sample:
     """Some rows of a batch."""
-    import jax
-
     return jax.tree.map(lambda leaf: leaf[rows], sample)
 
 

@@ -1,4 +1,4 @@
-"""Configs are found by name; debug learns its synthetic task, and the command line answers mistakes with exit code 2."""
+"""Configs are found by name; debug learns its synthetic task; the command line answers mistakes with exit code 2."""
 
 from pathlib import Path
 

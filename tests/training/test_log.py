@@ -1,4 +1,4 @@
-"""Rows of metrics: one a step, valid JSON whatever the numbers, cut to the checkpoint on resuming, never half a file."""
+"""Rows of metrics: one a step, valid JSON whatever the numbers, cut to the checkpoint on resuming, never half."""
 
 import json
 import math

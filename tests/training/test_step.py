@@ -1,4 +1,4 @@
-"""The step: microbatches add up to the large batch, bad numbers change nothing, frozen weights stay, weights of losses count."""
+"""The step: microbatches add up to the large batch, bad numbers change nothing, frozen weights stay."""
 
 import functools
 
