@@ -14,7 +14,6 @@ from rsfm.types import BAND_CODES, Observation, Record, Sensor
 # statistics. Backscatter's are those the SAR tokenizer inverts (rsfm.tokenizers.sar).
 UNITS: dict[str, tuple[float, float]] = {
     "reflectance": (0.2, 0.15),
-    "radiance": (50.0, 50.0),  # W m-2 sr-1 um-1; instruments differ, fit statistics where it matters
     "display": (0.385, 0.19),
     "dB": (-15.0, 10.0),
     "K": (285.0, 15.0),

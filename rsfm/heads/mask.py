@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
+from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
 
 
@@ -44,6 +45,7 @@ class MaskHead(nnx.Module):
         self.from_token = Linear(token_width, config.pixel_width, rngs=rngs)
         self.enter = MaskedConv(config.pixel_width, config.hidden, rngs=rngs)
         self.leave = MaskedConv(config.hidden, config.pixel_width, rngs=rngs)
+        self.norm = RMSNorm(config.pixel_width)
 
     def __call__(
         self,
@@ -75,7 +77,8 @@ class MaskHead(nnx.Module):
             valid, pixels + self.upsampled(tokens, (pixels.shape[1], pixels.shape[2])).astype(pixels.dtype), 0
         )
         y = jnp.where(valid, jax.nn.gelu(self.enter(x, neighbours)), 0)
-        return x + self.leave(y, neighbours)
+        # Normalised: else logits grow with a pixel's brightness, and training runs away.
+        return self.norm(x + self.leave(y, neighbours))
 
     def upsampled(self, tokens: Tokens, size: tuple[int, int]) -> Float[Array, "b h w k"]:
         """Mean over the valid dates of each place, then bilinear to pixels among the valid places."""

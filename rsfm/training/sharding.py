@@ -117,8 +117,8 @@ def to_global(batch: Any, mesh: Mesh) -> Any:
 
 
 def constrain_batch(tree: Any, axis: int = 0) -> Any:
-    """Keeps `axis` of every leaf laid out as the batch inside a jitted step; nothing outside a mesh."""
-    if jax.sharding.get_abstract_mesh().empty:
+    """Keeps `axis` of every leaf laid out as the batch inside a jitted step; nothing outside our mesh, as under pmap."""
+    if jax.sharding.get_abstract_mesh().axis_names != MESH_AXES:
         return tree
     spec = PartitionSpec(*(None,) * axis, LOGICAL_AXES["batch"])
     return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, spec), tree)
