@@ -60,7 +60,9 @@ def _build_dataclass(cls: type, data: Any, where: str) -> Any:
     for key in data:
         if key not in fields:
             raise UserError(f"{where}: {unknown('field', key, fields)}")
-    required = [n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+    required = [
+        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
     for name in required:
         if name not in data:
             raise UserError(f"{where}: field '{name}' is missing.")

@@ -122,7 +122,9 @@ def answer_records(
         said = [written(processor, question, row) for (_, question), row in zip(full, ids, strict=True)]
         outputs: dict[str, Any] = {}
         if any(VALUE in text for text in said):  # numbers are read from the whole turn
-            again = [processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)]
+            again = [
+                processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)
+            ]
             outputs = jax.device_get(forward(model, stack(again)).outputs)
         for i, (_, question) in enumerate(part):
             one = {name: value[i] for name, value in outputs.items()}
@@ -203,9 +205,7 @@ def map_answer(
     )
 
 
-def run_windows(
-    model: FoundationModel, samples: list[Sample], batch: int, masks: int
-) -> Float[np.ndarray, "n _ h w"]:
+def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
     """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
     padded = samples + [samples[0]] * (batch - len(samples))
     logits = forward(model, stack(padded)).outputs["mask_logits"]

@@ -18,7 +18,7 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.processor import Processor
-from rsfm.types import Answer, Record
+from rsfm.types import Answer
 from rsfm.weights import load_weights, save_weights
 
 FORMAT = 1
@@ -43,13 +43,19 @@ class Pretrained:
     config: ModelConfig
 
     def predict(
-        self, source: str | Path | Sequence[str | Path] | Record | Any, question: str, *, sensor: str | None = None,
-        dates: Sequence[str] | None = None, unit: str | None = None, **options: Any,
+        self,
+        source: Any,
+        question: str,
+        *,
+        sensor: str | None = None,
+        dates: Sequence[str] | None = None,
+        unit: str | None = None,
+        **options: Any,
     ) -> Answer:
         """Asks one question of a scene of any size.
 
         Args:
-            source: a file, several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
+            source: a path, or a list of paths: several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
             question: in words; "Map the water." gives a mask.
             sensor: a key of SENSORS; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
@@ -119,7 +125,9 @@ def load(name_or_folder: str | Path) -> Pretrained:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: expected JSON, found: {error}. Copy the checkpoint folder again.") from error
     if not isinstance(data, dict) or not isinstance(data.get("format"), int) or data["format"] > FORMAT:
-        raise UserError(f"{path}: expected format 1 to {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}. Update rsfm.")
+        raise UserError(
+            f"{path}: expected format 1 to {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}. Update rsfm."
+        )
     config = from_json(ModelConfig, data.get("model"), where=str(path))
     processor = Processor.load(folder)
     _check_pair(folder, config, processor)
@@ -134,7 +142,9 @@ def find(name_or_folder: str | Path) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_file():
-        raise UserError(f"{folder}: expected a checkpoint folder, found a file. Give the folder that holds {', '.join(FILES)}.")
+        raise UserError(
+            f"{folder}: expected a checkpoint folder, found a file. Give the folder that holds {', '.join(FILES)}."
+        )
     shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()) if SHIPPED.is_dir() else []
     if str(name_or_folder) in shipped:
         return SHIPPED / str(name_or_folder)
@@ -144,7 +154,9 @@ def find(name_or_folder: str | Path) -> Path:
 def _check_pair(folder: Path, config: ModelConfig, processor: Processor) -> None:
     model_streams = {name: stream.spec for name, stream in config.streams.items()}
     if model_streams != processor.config.streams:
-        raise UserError(f"{folder}: processor.json and config.json describe different streams. Copy both from one checkpoint.")
+        raise UserError(
+            f"{folder}: processor.json and config.json describe different streams. Copy both from one checkpoint."
+        )
     if processor.text.vocab_size > config.decoder.vocabulary:
         raise UserError(
             f"{folder}: the tokenizer has {processor.text.vocab_size} tokens, the embedding only {config.decoder.vocabulary} rows."

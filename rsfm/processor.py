@@ -24,7 +24,9 @@ from rsfm.tokenizers.text import TextTokenizer
 from rsfm.types import Answer, Observation, Predictions, Record, Sample, StreamSpec, Value
 
 FORMAT = 1
-_MAP = re.compile(r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE)
+_MAP = re.compile(
+    r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
+)
 _UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
 
 
@@ -94,7 +96,9 @@ class Processor:
         for sensor, observation in record.observations.items():
             stream = self.stream(sensor, observation)
             if stream in out:
-                raise UserError(f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time.")
+                raise UserError(
+                    f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time."
+                )
             values = normalize(sensor, observation, self.config.statistics)
             out[stream] = _fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
         return out
@@ -114,7 +118,9 @@ class Processor:
         families = {lookup(SENSORS, "sensor", name).family for name in record.observations}
         sizes = [spec.size for spec in self.config.streams.values() if spec.size > 1 and families & set(spec.families)]
         if not sizes:
-            raise UserError(f"{', '.join(record.observations)}: this checkpoint maps no such sensor. Its streams: {self._reads()}.")
+            raise UserError(
+                f"{', '.join(record.observations)}: this checkpoint maps no such sensor. Its streams: {self._reads()}."
+            )
         return max(sizes)
 
     # --- out
@@ -130,7 +136,9 @@ class Processor:
         parts = [re.sub(r"^the\s+", "", part.strip().lower()) for part in re.split(r",|\band\b(?=[^,]*$)", named)]
         legend = tuple(part for part in parts if part) or self.config.legends.get(what, ())
         if len(legend) > self.config.max_masks:
-            raise UserError(f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once.")
+            raise UserError(
+                f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once."
+            )
         return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend)
 
     def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
@@ -151,7 +159,9 @@ class Processor:
             unit = match["unit"] if match["unit"] in {q.unit for q in self.config.quantities} else ""
             quantity = find(self.config.quantities, f"{question} {said}", unit or "")
             name = quantity.name or _subject(said)
-            values.append(quantity.value(name, float(outputs["value_mean"][index]), float(outputs["value_scale"][index])))
+            values.append(
+                quantity.value(name, float(outputs["value_mean"][index]), float(outputs["value_scale"][index]))
+            )
             return match[0].replace(VALUE, value_text(values[-1]))
 
         return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))
@@ -172,7 +182,9 @@ class Processor:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again.") from error
+            raise UserError(
+                f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again."
+            ) from error
         config = from_json(ProcessorConfig, data, where=str(path))
         if config.format > FORMAT:
             raise UserError(f"{path}: format {config.format}, this version of rsfm reads up to {FORMAT}. Update rsfm.")
@@ -180,9 +192,13 @@ class Processor:
 
     # --- parts
 
-    def _assemble(self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], length: int) -> Sample:
+    def _assemble(
+        self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], length: int
+    ) -> Sample:
         if len(ids) > length:
-            raise UserError(f"{record.id}: the text has {len(ids)} tokens, {len(ids) - length} over the {length} allowed. Shorten it.")
+            raise UserError(
+                f"{record.id}: the text has {len(ids)} tokens, {len(ids) - length} over the {length} allowed. Shorten it."
+            )
         fill = length - len(ids)
         where = record.location_deg or (np.nan, np.nan)
         return Sample(
@@ -218,14 +234,18 @@ class Processor:
         return {"mask_position": self._positions(ids, MASK, self.config.max_masks), "mask": target}
 
     def _reads(self) -> str:
-        return "; ".join(f"{name} ({', '.join(spec.families)}, {spec.size} px)" for name, spec in self.config.streams.items())
+        return "; ".join(
+            f"{name} ({', '.join(spec.families)}, {spec.size} px)" for name, spec in self.config.streams.items()
+        )
 
 
 def _fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
     """Shrinks to the window where larger, pads with invalid pixels, dates and bands where smaller."""
     t, h, w, c = np.shape(observation.values)
     if c > spec.bands:
-        raise UserError(f"{sensor}: {c} bands, this checkpoint's stream takes at most {spec.bands}. Choose a subset with bands=.")
+        raise UserError(
+            f"{sensor}: {c} bands, this checkpoint's stream takes at most {spec.bands}. Choose a subset with bands=."
+        )
     shrink = max(h, w) / spec.size
     if shrink > 1:
         observation = _shrink(observation, max(1, round(h / shrink)), max(1, round(w / shrink)), shrink)
@@ -254,7 +274,9 @@ def _shrink(observation: Observation, height: int, width: int, factor: float) ->
     mean = mean / np.maximum(weight, 1e-6)[..., None]
     kept = weight > 0.01
     return dataclasses.replace(
-        observation, values=np.where(kept[..., None], mean, 0.0).astype(np.float32), valid=kept,
+        observation,
+        values=np.where(kept[..., None], mean, 0.0).astype(np.float32),
+        valid=kept,
         gsd_m=np.asarray(observation.gsd_m * factor, np.float32),
     )
 

@@ -4,7 +4,7 @@ b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s t
 """
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -12,7 +12,11 @@ from jaxtyping import Bool, Float, Int
 
 from rsfm.pytree import pytree_dataclass, static
 
-Array = jax.Array | np.ndarray
+# On the host numpy, on the device jax; a type checker cannot know which side of the border it is on.
+if TYPE_CHECKING:
+    Array = Any
+else:
+    Array = jax.Array | np.ndarray
 
 # What a band without a wavelength of its own measures. 0 = told by its wavelength. Saved in checkpoints: append, never renumber.
 BAND_CODES: dict[str, int] = {
@@ -231,7 +235,8 @@ class Answer:
             labelled = self.mask.class_index >= 0
             total = max(int(labelled.sum()), 1)
             out["mask"] = {
-                name: round(float((self.mask.class_index == i).sum()) / total, 4) for i, name in enumerate(self.mask.legend)
+                name: round(float((self.mask.class_index == i).sum()) / total, 4)
+                for i, name in enumerate(self.mask.legend)
             }
         if self.notes:
             out["notes"] = list(self.notes)

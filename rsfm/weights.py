@@ -23,11 +23,15 @@ def named_parameters(module: nnx.Module) -> dict[str, nnx.Param]:
     return {".".join(map(str, path)): leaf for path, leaf in nnx.to_flat_state(nnx.state(module, nnx.Param))}
 
 
-def save_weights(path: str | Path, module: nnx.Module, *, dtype: str = "float16", metadata: Mapping[str, str] | None = None) -> None:
+def save_weights(
+    path: str | Path, module: nnx.Module, *, dtype: str = "float16", metadata: Mapping[str, str] | None = None
+) -> None:
     """Writes a module's parameters, first to a temporary file beside it."""
     path = Path(path)
     kind = np.dtype(dtype)
-    tensors = {name: np.asarray(jax.device_get(param[...])).astype(kind) for name, param in named_parameters(module).items()}
+    tensors = {
+        name: np.asarray(jax.device_get(param[...])).astype(kind) for name, param in named_parameters(module).items()
+    }
     bad = [name for name, value in tensors.items() if not np.isfinite(value).all()]
     if bad:
         raise UserError(f"{path}: {bad[0]} holds values that are not finite in {dtype}. Save with dtype='float32'.")
@@ -53,9 +57,13 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     """All tensors of a safetensors file. Pickles are refused by name: they run code."""
     path = Path(path)
     if path.suffix in {".pt", ".pth", ".bin", ".pkl", ".ckpt"}:
-        raise UserError(f"{path}: expected safetensors, found a pickle format, which is never read. Convert it to safetensors first.")
+        raise UserError(
+            f"{path}: expected safetensors, found a pickle format, which is never read. Convert it to safetensors first."
+        )
     if not path.is_file():
-        raise UserError(f"{path}: no such file. A checkpoint folder holds config.json, processor.json, tokenizer/ and model.safetensors.")
+        raise UserError(
+            f"{path}: no such file. A checkpoint folder holds config.json, processor.json, tokenizer/ and model.safetensors."
+        )
     try:
         with safe_open(path, framework="numpy") as tensors:
             return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (no iterator of its own)

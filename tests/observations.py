@@ -9,8 +9,14 @@ SENTINEL2_UM = (0.443, 0.49, 0.56, 0.665, 0.705, 0.74, 0.783, 0.842, 0.865, 0.94
 
 
 def make(
-    *, b: int = 2, t: int = 1, size: int = 32, wavelength_um: tuple[float, ...] = SENTINEL2_UM, codes: tuple[str, ...] = (),
-    gsd_m: float = 10.0, seed: int = 0,
+    *,
+    b: int = 2,
+    t: int = 1,
+    size: int = 32,
+    wavelength_um: tuple[float, ...] = SENTINEL2_UM,
+    codes: tuple[str, ...] = (),
+    gsd_m: float = 10.0,
+    seed: int = 0,
 ) -> Observation:
     """A batch of normalized observations; `codes` makes them coded bands of the given wavelengths."""
     rng = np.random.default_rng(seed)
@@ -31,9 +37,14 @@ def make(
 def permute_bands(observation: Observation, order: np.ndarray) -> Observation:
     """The same bands in another order."""
     return Observation(
-        values=observation.values[..., order], valid=observation.valid, band_valid=observation.band_valid[:, order],
-        wavelength_um=observation.wavelength_um[:, order], bandwidth_um=observation.bandwidth_um[:, order],
-        band_code=observation.band_code[:, order], time_days=observation.time_days, gsd_m=observation.gsd_m,
+        values=observation.values[..., order],
+        valid=observation.valid,
+        band_valid=observation.band_valid[:, order],
+        wavelength_um=observation.wavelength_um[:, order],
+        bandwidth_um=observation.bandwidth_um[:, order],
+        band_code=observation.band_code[:, order],
+        time_days=observation.time_days,
+        gsd_m=observation.gsd_m,
     )
 
 

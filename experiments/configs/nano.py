@@ -28,15 +28,40 @@ from rsfm.training.experiment import ExperimentConfig
 
 FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 LAND_COVER = (
-    "water", "trees", "flooded vegetation", "crops", "built area", "bare ground", "snow and ice", "clouds", "rangeland",
+    "water",
+    "trees",
+    "flooded vegetation",
+    "crops",
+    "built area",
+    "bare ground",
+    "snow and ice",
+    "clouds",
+    "rangeland",
 )
 CROPS = (
-    "alfalfa", "corn no-till", "corn min-till", "corn", "grass pasture", "grass trees", "grass pasture mowed", "hay windrowed",
-    "oats", "soybean no-till", "soybean min-till", "soybean clean", "wheat", "woods", "buildings grass trees drives",
+    "alfalfa",
+    "corn no-till",
+    "corn min-till",
+    "corn",
+    "grass pasture",
+    "grass trees",
+    "grass pasture mowed",
+    "hay windrowed",
+    "oats",
+    "soybean no-till",
+    "soybean min-till",
+    "soybean clean",
+    "wheat",
+    "woods",
+    "buildings grass trees drives",
     "stone steel towers",
 )
 EOLEARN_NAMES = {
-    "cultivated land": "crops", "forest": "trees", "grassland": "rangeland", "shrubland": "rangeland", "artificial surface": "built area",
+    "cultivated land": "crops",
+    "forest": "trees",
+    "grassland": "rangeland",
+    "shrubland": "rangeland",
+    "artificial surface": "built area",
 }
 STILL = AugmentConfig(flip=False, rotate=False)
 
@@ -58,22 +83,58 @@ CONFIG = ExperimentConfig(
     ),
     data=(
         Source(dataset="aid_rsicd", tasks=("scene", "captioning"), weight=0.54, batch_size=32, text_length=80),
-        Source(dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, text_length=24, augment=STILL),
         Source(
-            dataset="indian_pines", tasks=("segmentation",), weight=0.12, batch_size=8, text_length=192,
+            dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, text_length=24, augment=STILL
+        ),
+        Source(
+            dataset="indian_pines",
+            tasks=("segmentation",),
+            weight=0.12,
+            batch_size=8,
+            text_length=192,
             augment=AugmentConfig(crop=32, band_drop=0.1),
         ),
         Source(
-            dataset="terramesh", tasks=("segmentation", "vqa"), weight=0.07, batch_size=4, text_length=96,
+            dataset="terramesh",
+            tasks=("segmentation", "vqa"),
+            weight=0.07,
+            batch_size=4,
+            text_length=96,
             augment=AugmentConfig(crop=160, band_drop=0.1, brightness=0.2),
         ),
         Source(
-            dataset="eolearn", tasks=("segmentation",), weight=0.05, batch_size=4, text_length=96, rename=EOLEARN_NAMES,
+            dataset="eolearn",
+            tasks=("segmentation",),
+            weight=0.05,
+            batch_size=4,
+            text_length=96,
+            rename=EOLEARN_NAMES,
             augment=AugmentConfig(band_drop=0.1, brightness=0.2, dates=1),
         ),
-        Source(dataset="deepforest", tasks=("counting",), weight=0.04, batch_size=32, text_length=80, augment=AugmentConfig(brightness=0.2)),
-        Source(dataset="bigearthnet", tasks=("multilabel", "vqa"), weight=0.02, batch_size=8, text_length=64, augment=AugmentConfig(band_drop=0.1)),
-        Source(dataset="cawa", tasks=("scene",), weight=0.04, batch_size=64, text_length=24, augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2)),
+        Source(
+            dataset="deepforest",
+            tasks=("counting",),
+            weight=0.04,
+            batch_size=32,
+            text_length=80,
+            augment=AugmentConfig(brightness=0.2),
+        ),
+        Source(
+            dataset="bigearthnet",
+            tasks=("multilabel", "vqa"),
+            weight=0.02,
+            batch_size=8,
+            text_length=64,
+            augment=AugmentConfig(band_drop=0.1),
+        ),
+        Source(
+            dataset="cawa",
+            tasks=("scene",),
+            weight=0.04,
+            batch_size=64,
+            text_length=24,
+            augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2),
+        ),
     ),
     init_parts={"tokenizers.optical.pyramid": "tokenizers/efficientnet_lite0/model.safetensors"},
 )

@@ -34,7 +34,7 @@ class BandStatistics:
     std: tuple[float, ...]
 
 
-def unit_constants(sensor: Sensor) -> tuple[Float[np.ndarray, "c"], Float[np.ndarray, "c"]]:
+def unit_constants(sensor: Sensor) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
     """Centre and scale of each band by its unit."""
     pairs = [PRECIPITATION_M if b.code == "precipitation" else lookup(UNITS, "unit", b.unit) for b in sensor.bands]
     center, scale = np.asarray(pairs, np.float32).reshape(-1, 2).T
@@ -50,7 +50,9 @@ def band_places(sensor: Sensor, observation: Observation) -> np.ndarray:
     return distance.argmin(1)
 
 
-def normalize(name: str, observation: Observation, statistics: dict[str, BandStatistics]) -> Float[np.ndarray, "t h w c"]:
+def normalize(
+    name: str, observation: Observation, statistics: dict[str, BandStatistics]
+) -> Float[np.ndarray, "t h w c"]:
     """Normalized values of one sensor's observation; zeros where invalid."""
     sensor = lookup(SENSORS, "sensor", name)
     center, scale = unit_constants(sensor)

@@ -17,7 +17,6 @@ from jaxtyping import Array, Bool, Float
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
-from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
 
 

@@ -57,7 +57,9 @@ class PerceiverConnector(nnx.Module):
     """A fixed number of learned queries, whatever the number of tokens (Perceiver resampler, arXiv:2204.14198)."""
 
     def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
-        self.queries = nnx.Param(0.5 * jax.random.normal(rngs.params(), (config.queries, width)), out_sharding=(None, "embed"))
+        self.queries = nnx.Param(
+            0.5 * jax.random.normal(rngs.params(), (config.queries, width)), out_sharding=(None, "embed")
+        )
         self.layers = nnx.List([PerceiverLayer(config, width, rngs=rngs) for _ in range(config.depth)])
         self.out = MLP(width, 2 * width, out=out, gated=False, activation="gelu", rngs=rngs)
 

@@ -60,12 +60,12 @@ class Decoder(nnx.Module):
         cache = self.transformer.empty_cache(batch, length + extra, x.dtype)
         mask = jnp.pad(mask, ((0, 0), (0, 0), (0, extra)))
         start = jnp.zeros((batch,), jnp.int32)
-        x, cache, _ = self.transformer(x, mask, angle=self._angle(position), cache=cache, start=start)
-        assert cache is not None
-        return x[:, prefix.mask.shape[1] :], cache
+        x, filled, _ = self.transformer(x, mask, angle=self._angle(position), cache=cache, start=start)
+        assert filled is not None
+        return x[:, prefix.mask.shape[1] :], filled
 
     def step(
-        self, token: Int[Array, "b"], at: Int[Array, "b"], seen: Bool[Array, "b n"], cache: KVCache
+        self, token: Int[Array, " b"], at: Int[Array, " b"], seen: Bool[Array, "b n"], cache: KVCache
     ) -> tuple[Float[Array, "b d"], KVCache]:
         """One more token per row, written into slot `at`, which is also its position; `seen` marks the slots to look at."""
         x = self.embed(token[:, None])

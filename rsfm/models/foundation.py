@@ -66,10 +66,14 @@ class FoundationModel(nnx.Module):
         self.config = config
         width, text_width = config.encoder.width, config.decoder.transformer.width
         self.tokenizers = nnx.Dict({name: _tokenizer(stream, width, rngs) for name, stream in config.streams.items()})
-        self.temporal = nnx.Dict({
-            name: lookup(TEMPORAL_ENCODERS, "temporal encoder", stream.temporal.kind)(stream.temporal, width, rngs=rngs)
-            for name, stream in config.streams.items()
-        })
+        self.temporal = nnx.Dict(
+            {
+                name: lookup(TEMPORAL_ENCODERS, "temporal encoder", stream.temporal.kind)(
+                    stream.temporal, width, rngs=rngs
+                )
+                for name, stream in config.streams.items()
+            }
+        )
         self.location = LocationTokenizer(width, rngs=rngs)
         self.encoder = Encoder(config.encoder, budget=config.token_budget, rngs=rngs)
         kind = config.connector.kind
@@ -110,8 +114,10 @@ class FoundationModel(nnx.Module):
         for name, part in parts.items():
             stop = start + part.mask.shape[1]
             out[name] = Tokens(
-                embeddings=encoded.embeddings[:, start:stop], mask=encoded.mask[:, start:stop],
-                position=part.position, grid=part.grid,
+                embeddings=encoded.embeddings[:, start:stop],
+                mask=encoded.mask[:, start:stop],
+                position=part.position,
+                grid=part.grid,
             )
             start = stop
         return out, aux
@@ -133,7 +139,10 @@ class FoundationModel(nnx.Module):
         return {"value_mean": mean, "value_scale": scale}, aux
 
     def masks(
-        self, hidden: Float[Array, "b s d"], position: Int[Array, "b m"], observations: dict[str, Observation],
+        self,
+        hidden: Float[Array, "b s d"],
+        position: Int[Array, "b m"],
+        observations: dict[str, Observation],
         memory: dict[str, Tokens],
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Logits of each <mask> token over the pixels of the spatial streams, which share one grid."""
@@ -163,7 +172,7 @@ def spans_at(hidden: Float[Array, "b s d"], position: Int[Array, "b v"]) -> Floa
     return jnp.where(position[..., None] >= 0, picked, 0.0).astype(hidden.dtype)
 
 
-def _tokenizer(stream: StreamConfig, width: int, rngs: nnx.Rngs) -> nnx.Module:
+def _tokenizer(stream: StreamConfig, width: int, rngs: nnx.Rngs) -> Any:
     config, module = lookup(TOKENIZERS, "tokenizer", stream.tokenizer)
     options = {"patch": stream.spec.patch, **stream.options}
     return module(from_json(config, options, where=f"options of tokenizer {stream.tokenizer}"), width, rngs=rngs)
@@ -191,4 +200,4 @@ def _cast(tokens: Tokens, dtype: Any) -> Tokens:
 
 def _add(a: dict[str, Array], b: dict[str, Array]) -> dict[str, Array]:
     """Sums over the places that route: "balance" is that of all routers."""
-    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in a | b}
+    return {name: a.get(name, jnp.zeros(())) + b.get(name, jnp.zeros(())) for name in a | b}

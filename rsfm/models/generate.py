@@ -13,7 +13,12 @@ from rsfm.types import Sample
 
 
 def generate(
-    model: FoundationModel, sample: Sample, *, max_new_tokens: int = 48, key: Array | None = None, temperature: float = 0.0
+    model: FoundationModel,
+    sample: Sample,
+    *,
+    max_new_tokens: int = 48,
+    key: Array | None = None,
+    temperature: float = 0.0,
 ) -> Int[Array, "b k"]:
     """Continues each prompt of a batched sample up to its end token; pad tokens follow it.
 

@@ -9,7 +9,9 @@ from rsfm.types import StreamSpec
 
 VOCABULARY = 2048  # of tokenizers/text
 # Hyperspectral responses: every 25 nm where vegetation and iron absorb, every 75 nm beyond.
-HSI_CENTERS_UM = tuple(round(0.41 + 0.035 * i, 4) for i in range(18)) + tuple(round(1.08 + 0.105 * i, 4) for i in range(14))
+HSI_CENTERS_UM = tuple(round(0.41 + 0.035 * i, 4) for i in range(18)) + tuple(
+    round(1.08 + 0.105 * i, 4) for i in range(14)
+)
 
 
 def streams(window: int, *, dates: int = 1) -> dict[str, StreamConfig]:
@@ -21,16 +23,22 @@ def streams(window: int, *, dates: int = 1) -> dict[str, StreamConfig]:
         ),
         "hsi": StreamConfig(
             spec=StreamSpec(families=("hyperspectral",), size=32, bands=288, patch=4),
-            tokenizer="spectral", options={"centers_um": list(HSI_CENTERS_UM)},
+            tokenizer="spectral",
+            options={"centers_um": list(HSI_CENTERS_UM)},
         ),
         "sar": StreamConfig(spec=StreamSpec(families=("sar",), bands=4, **grid), tokenizer="sar"),
         "context": StreamConfig(
-            spec=StreamSpec(families=("elevation", "weather"), bands=4, **grid), tokenizer="coded",
+            spec=StreamSpec(families=("elevation", "weather"), bands=4, **grid),
+            tokenizer="coded",
             options={"hidden": 32, "pool": 8},
         ),
         "series": StreamConfig(
             spec=StreamSpec(
-                families=("mixed", "optical", "hyperspectral", "sar", "elevation", "weather"), size=1, times=4, bands=24, patch=1
+                families=("mixed", "optical", "hyperspectral", "sar", "elevation", "weather"),
+                size=1,
+                times=4,
+                bands=24,
+                patch=1,
             ),
             tokenizer="coded",
         ),
@@ -38,14 +46,32 @@ def streams(window: int, *, dates: int = 1) -> dict[str, StreamConfig]:
 
 
 def _size(
-    width: int, depth: int, *, text_width: int, text_depth: int, head_dim: int, window: int, queries: int, experts: int,
-    dates: int = 1, budget: int = 0, dtype: str = "bfloat16", remat: str = "dots", unroll: int = 1,
+    width: int,
+    depth: int,
+    *,
+    text_width: int,
+    text_depth: int,
+    head_dim: int,
+    window: int,
+    queries: int,
+    experts: int,
+    dates: int = 1,
+    budget: int = 0,
+    dtype: str = "bfloat16",
+    remat: str = "dots",
+    unroll: int = 1,
 ) -> ModelConfig:
     def stack(d: int, layers: int, share: int) -> TransformerConfig:
         heads = d // head_dim
         return TransformerConfig(
-            width=d, depth=layers, heads=heads, kv_heads=max(1, heads // share), head_dim=head_dim,
-            mlp_width=-(-8 * d // 3) // 64 * 64, remat=remat, unroll=unroll,
+            width=d,
+            depth=layers,
+            heads=heads,
+            kv_heads=max(1, heads // share),
+            head_dim=head_dim,
+            mlp_width=-(-8 * d // 3) // 64 * 64,
+            remat=remat,
+            unroll=unroll,
         )
 
     return ModelConfig(
@@ -63,11 +89,24 @@ def _size(
 
 SIZES: dict[str, ModelConfig] = {
     "nano": _size(
-        192, 4, text_width=192, text_depth=4, head_dim=32, window=160, queries=16, experts=4, dtype="float32", remat="none",
+        192,
+        4,
+        text_width=192,
+        text_depth=4,
+        head_dim=32,
+        window=160,
+        queries=16,
+        experts=4,
+        dtype="float32",
+        remat="none",
         unroll=4,
     ),
     "tiny": _size(384, 8, text_width=384, text_depth=8, head_dim=64, window=224, queries=64, experts=4, budget=1024),
     "small": _size(768, 12, text_width=768, text_depth=12, head_dim=64, window=224, queries=64, experts=8, budget=2048),
-    "base": _size(1024, 24, text_width=1024, text_depth=24, head_dim=64, window=256, queries=128, experts=8, budget=4096),
-    "large": _size(1536, 32, text_width=2048, text_depth=32, head_dim=128, window=256, queries=128, experts=16, budget=8192),
+    "base": _size(
+        1024, 24, text_width=1024, text_depth=24, head_dim=64, window=256, queries=128, experts=8, budget=4096
+    ),
+    "large": _size(
+        1536, 32, text_width=2048, text_depth=32, head_dim=128, window=256, queries=128, experts=16, budget=8192
+    ),
 }

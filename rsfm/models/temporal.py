@@ -70,11 +70,15 @@ def _by_date(tokens: Tokens) -> tuple[Float[Array, "b t s d"], Bool[Array, "b t 
     t = tokens.grid[0]
     split = "b (t s) ... -> b t s ..."
     return (
-        rearrange(tokens.embeddings, split, t=t), rearrange(tokens.mask, split, t=t), rearrange(tokens.position, split, t=t)
+        rearrange(tokens.embeddings, split, t=t),
+        rearrange(tokens.mask, split, t=t),
+        rearrange(tokens.position, split, t=t),
     )
 
 
-def _pool(x: Float[Array, "b t s d"], mask: Bool[Array, "b t s"], position: Float[Array, "b t s 3"], tokens: Tokens) -> Tokens:
+def _pool(
+    x: Float[Array, "b t s d"], mask: Bool[Array, "b t s"], position: Float[Array, "b t s 3"], tokens: Tokens
+) -> Tokens:
     assert tokens.grid is not None
     weight = mask[..., None].astype(x.dtype)
     count = jnp.maximum(weight.sum(1), 1.0)

@@ -22,9 +22,13 @@ class KVCache:
     values: Float[Array, "*l b n heads k"]
 
 
-def write(cache: KVCache, keys: Float[Array, "b q h k"], values: Float[Array, "b q h k"], start: Int[Array, "b"]) -> KVCache:
+def write(
+    cache: KVCache, keys: Float[Array, "b q h k"], values: Float[Array, "b q h k"], start: Int[Array, " b"]
+) -> KVCache:
     """The cache with q new slots written from `start`, row by row."""
-    put = jax.vmap(lambda slots, new, at: jax.lax.dynamic_update_slice_in_dim(slots, new.astype(slots.dtype), at, axis=0))
+    put = jax.vmap(
+        lambda slots, new, at: jax.lax.dynamic_update_slice_in_dim(slots, new.astype(slots.dtype), at, axis=0)
+    )
     return KVCache(keys=put(cache.keys, keys, start), values=put(cache.values, values, start))
 
 
@@ -32,8 +36,16 @@ class Attention(nnx.Module):
     """softmax(q k^T / sqrt(head_dim)) v; `kv_heads` < `heads` shares keys and values (arXiv:2305.13245)."""
 
     def __init__(
-        self, width: int, heads: int, *, kv_heads: int | None = None, head_dim: int | None = None, qk_norm: bool = False,
-        qkv_bias: bool = False, out_bias: bool = False, rngs: nnx.Rngs,
+        self,
+        width: int,
+        heads: int,
+        *,
+        kv_heads: int | None = None,
+        head_dim: int | None = None,
+        qk_norm: bool = False,
+        qkv_bias: bool = False,
+        out_bias: bool = False,
+        rngs: nnx.Rngs,
     ):
         self.heads, self.kv_heads = heads, kv_heads or heads
         self.head_dim = head_dim or width // heads
@@ -48,12 +60,12 @@ class Attention(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "b q d"],
-        mask: Bool[Array, "b #q n"],
+        mask: Bool[Array, " b #q n"],
         *,
         angle: Float[Array, "b q r"] | None = None,
         memory: Float[Array, "b n d"] | None = None,
         cache: KVCache | None = None,
-        start: Int[Array, "b"] | None = None,
+        start: Int[Array, " b"] | None = None,
     ) -> tuple[Float[Array, "b q d"], KVCache | None]:
         """Attends from x to itself, to `memory`, or to the cache after x was written into it at `start`.
 

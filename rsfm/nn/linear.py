@@ -21,7 +21,11 @@ class Linear(nnx.Module):
         scale: float = 1.0,
         rngs: nnx.Rngs,
     ):
-        init = jax.nn.initializers.variance_scaling(scale**2, "fan_in", "truncated_normal") if scale else nnx.initializers.zeros
+        init = (
+            jax.nn.initializers.variance_scaling(scale**2, "fan_in", "truncated_normal")
+            if scale
+            else nnx.initializers.zeros
+        )
         self.kernel = nnx.Param(init(rngs.params(), (inputs, outputs)), out_sharding=axes)
         self.bias = nnx.Param(jnp.zeros((outputs,)), out_sharding=(axes[1],)) if bias else None
 

@@ -20,8 +20,15 @@ class MLP(nnx.Module):
     """down(act(up(x))), or down(act(gate(x)) * up(x)) when gated (SwiGLU, arXiv:2002.05202)."""
 
     def __init__(
-        self, width: int, hidden: int, *, out: int | None = None, gated: bool = True, activation: str = "silu",
-        bias: bool = False, rngs: nnx.Rngs,
+        self,
+        width: int,
+        hidden: int,
+        *,
+        out: int | None = None,
+        gated: bool = True,
+        activation: str = "silu",
+        bias: bool = False,
+        rngs: nnx.Rngs,
     ):
         self.gate = Linear(width, hidden, axes=("embed", "mlp"), bias=bias, rngs=rngs) if gated else None
         self.up = Linear(width, hidden, axes=("embed", "mlp"), bias=bias, rngs=rngs)

@@ -51,11 +51,18 @@ class Block(nnx.Module):
         norm = NORMS[config.norm]
         self.attention_norm, self.mlp_norm = norm(config.width), norm(config.width)
         self.attention = Attention(
-            config.width, config.heads, kv_heads=config.kv_heads, head_dim=config.head_dim, qk_norm=config.qk_norm,
-            qkv_bias=config.qkv_bias, rngs=rngs,
+            config.width,
+            config.heads,
+            kv_heads=config.kv_heads,
+            head_dim=config.head_dim,
+            qk_norm=config.qk_norm,
+            qkv_bias=config.qkv_bias,
+            rngs=rngs,
         )
         if config.experts:
-            moe = MoEConfig(width=config.width, hidden=config.mlp_width, experts=config.experts, top_k=config.experts_per_token)
+            moe = MoEConfig(
+                width=config.width, hidden=config.mlp_width, experts=config.experts, top_k=config.experts_per_token
+            )
             self.mlp: MLP | MoE = MoE(moe, rngs=rngs)
         else:
             self.mlp = MLP(config.width, config.mlp_width, gated=config.gated, activation=config.activation, rngs=rngs)
@@ -63,11 +70,11 @@ class Block(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "b q d"],
-        mask: Bool[Array, "b #q n"],
+        mask: Bool[Array, " b #q n"],
         valid: Bool[Array, "b q"],
         angle: Float[Array, "b q r"] | None,
         cache: KVCache | None = None,
-        start: Int[Array, "b"] | None = None,
+        start: Int[Array, " b"] | None = None,
     ) -> tuple[Float[Array, "b q d"], KVCache | None, dict[str, Array]]:
         y, cache = self.attention(self.attention_norm(x), mask, angle=angle, cache=cache, start=start)
         x = x + y
@@ -88,25 +95,27 @@ class Transformer(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "b q d"],
-        mask: Bool[Array, "b #q n"],
+        mask: Bool[Array, " b #q n"],
         *,
         valid: Bool[Array, "b q"] | None = None,
         angle: Float[Array, "b q r"] | None = None,
         cache: KVCache | None = None,
-        start: Int[Array, "b"] | None = None,
+        start: Int[Array, " b"] | None = None,
     ) -> tuple[Float[Array, "b q d"], KVCache | None, dict[str, Array]]:
         """Runs all layers. `valid` tells which tokens an expert layer routes; aux are means over the layers."""
         graphdef, params = nnx.split(self.blocks)
         valid = jnp.ones(x.shape[:2], bool) if valid is None else valid
 
-        def layer(carry: Array, xs: tuple[Any, KVCache | None]) -> tuple[Array, tuple[KVCache | None, dict[str, Array]]]:
+        def layer(
+            carry: Array, xs: tuple[Any, KVCache | None]
+        ) -> tuple[Array, tuple[KVCache | None, dict[str, Array]]]:
             block = nnx.merge(graphdef, xs[0])
             y, new_cache, aux = block(carry, mask, valid, angle, xs[1], start)
             return y, (new_cache, aux)
 
         policy = REMAT_POLICIES[self.config.remat]
         if policy is not None:
-            layer = jax.checkpoint(layer, policy=policy)  # type: ignore[assignment]
+            layer = jax.checkpoint(layer, policy=policy)
         x, (cache, aux) = jax.lax.scan(layer, x, (params, cache), unroll=self.config.unroll)
         return self.norm(x), cache, jax.tree.map(jnp.mean, aux)
 

@@ -79,9 +79,8 @@ class CodedTokenizer(nnx.Module):
         pool = self.config.pool
         valid = observation.valid.astype(observation.values.dtype)[..., None]
         values = jnp.where(observation.valid[..., None], observation.values, 0.0)
-        cells = {"pattern": "b t (i p) (j q) c -> b t i j c", "reduction": "sum", "p": pool, "q": pool}
-        count = reduce(valid, **cells)
-        values = reduce(values, **cells) / jnp.maximum(count, 1.0)
+        count = _sum_cells(valid, pool)
+        values = _sum_cells(values, pool) / jnp.maximum(count, 1.0)
         band = self._band(observation)
         gain, bias = self.gain(band)[:, None, None, None], self.bias(band)[:, None, None, None]
         each = jax.nn.gelu(values[..., None] * gain + bias)  # b t i j c m
@@ -93,6 +92,10 @@ class CodedTokenizer(nnx.Module):
         told = self.code[...][observation.band_code]
         waves = self.wavelength(wavelength_features(observation.wavelength_um, observation.bandwidth_um))
         return told + waves * (observation.band_code == 0)[..., None]
+
+
+def _sum_cells(x: Float[Array, "b t h w c"], edge: int) -> Float[Array, "b t i j c"]:
+    return reduce(x, "b t (i p) (j q) c -> b t i j c", "sum", p=edge, q=edge)
 
 
 assert len(BAND_CODES) <= MAX_CODES

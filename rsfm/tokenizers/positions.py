@@ -21,7 +21,14 @@ def calendar_features(time_days: Float[Array, "*b t"]) -> Float[Array, "*b t 6"]
     known = ~jnp.isnan(time_days)
     day = jnp.where(known, time_days, 0.0)
     turn = 2 * np.pi * day / DAYS_PER_YEAR
-    parts = [jnp.sin(turn), jnp.cos(turn), jnp.sin(2 * turn), jnp.cos(2 * turn), day / (10 * DAYS_PER_YEAR), jnp.ones_like(day)]
+    parts = [
+        jnp.sin(turn),
+        jnp.cos(turn),
+        jnp.sin(2 * turn),
+        jnp.cos(2 * turn),
+        day / (10 * DAYS_PER_YEAR),
+        jnp.ones_like(day),
+    ]
     return jnp.where(known[..., None], jnp.stack(parts, axis=-1), 0.0)
 
 
@@ -49,7 +56,9 @@ class LocationTokenizer(nnx.Module):
         return Tokens(embeddings=embeddings, mask=known, position=jnp.zeros((*known.shape, 3)), grid=None)
 
 
-def patch_positions(observation: Observation, rows: int, columns: int, patch: int) -> Float[Array, "b t rows columns 3"]:
+def patch_positions(
+    observation: Observation, rows: int, columns: int, patch: int
+) -> Float[Array, "b t rows columns 3"]:
     """(day, metre south, metre east) of each patch centre, from the window's top-left corner. Unknown dates count as day 0."""
     metre = observation.gsd_m[:, None] * patch
     south = metre * (jnp.arange(rows) + 0.5)

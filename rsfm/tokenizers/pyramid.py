@@ -47,7 +47,9 @@ class Convolution(nnx.Module):
     """k x k convolution with bias and TensorFlow's SAME padding."""
 
     def __init__(self, kernel: int, inputs: int, outputs: int, *, stride: int = 1, rngs: nnx.Rngs):
-        self.kernel = nnx.Param(_he(rngs, (kernel, kernel, inputs, outputs), kernel**2 * inputs), out_sharding=(None,) * 4)
+        self.kernel = nnx.Param(
+            _he(rngs, (kernel, kernel, inputs, outputs), kernel**2 * inputs), out_sharding=(None,) * 4
+        )
         self.bias = nnx.Param(jnp.zeros((outputs,)), out_sharding=(None,))
         self.stride = stride
 
@@ -73,7 +75,9 @@ class Pyramid(nnx.Module):
             for i in range(repeats):
                 first = i == 0
                 blocks.append(
-                    Bottleneck(kernel, stride if first else 1, expansion, inputs if first else outputs, outputs, rngs=rngs)
+                    Bottleneck(
+                        kernel, stride if first else 1, expansion, inputs if first else outputs, outputs, rngs=rngs
+                    )
                 )
         self.blocks = nnx.List(blocks)
         self.head = Convolution(1, STAGES[-1][4], HEAD, rngs=rngs)
@@ -107,7 +111,10 @@ def depthwise(x: Float[Array, "b h w f"], kernel: Float[Array, "k k f"], stride:
     total = jnp.zeros((x.shape[0], rows, columns, x.shape[-1]), x.dtype)
     for i in range(size):
         for j in range(size):
-            rows_at, columns_at = slice(i, i + (rows - 1) * stride + 1, stride), slice(j, j + (columns - 1) * stride + 1, stride)
+            rows_at, columns_at = (
+                slice(i, i + (rows - 1) * stride + 1, stride),
+                slice(j, j + (columns - 1) * stride + 1, stride),
+            )
             total = total + x[:, rows_at, columns_at] * kernel[i, j]
     return total
 

@@ -74,20 +74,19 @@ class SarTokenizer(nnx.Module):
         features = jax.nn.gelu(self.pixel_local(mean))
         return jnp.repeat(jnp.repeat(features, look, axis=1), look, axis=2)
 
-    def _looks(
-        self, observation: Observation, look: int
-    ) -> tuple[Float[Array, "b t i j s"], Bool[Array, "b t i j"]]:
+    def _looks(self, observation: Observation, look: int) -> tuple[Float[Array, "b t i j s"], Bool[Array, "b t i j"]]:
         """dB and linear power (scaled) of each polarization, multilooked; zeros where nothing valid is in the cell."""
         slot = jax.nn.one_hot(_slot(observation), len(POLARIZATIONS), dtype=observation.values.dtype)
         slot = slot * observation.band_valid[..., None]
         present = slot.sum(1).clip(0, 1)[:, None, None, None]
-        decibel = jnp.where(observation.valid[..., None] & observation.band_valid[:, None, None, None], observation.values, 0.0)
+        decibel = jnp.where(
+            observation.valid[..., None] & observation.band_valid[:, None, None, None], observation.values, 0.0
+        )
         decibel = jnp.einsum("bthwc,bcs->bthws", decibel, slot) * DB_SCALE + DB_CENTER
         weight = observation.valid[..., None].astype(decibel.dtype)
         power = 10.0 ** (decibel / 10.0) * weight
-        pool = {"pattern": "b t (i p) (j q) s -> b t i j s", "reduction": "sum", "p": look, "q": look}
-        count = reduce(weight, **pool)
-        power = reduce(power, **pool) / jnp.maximum(count, 1.0)
+        count = _sum_cells(weight, look)
+        power = _sum_cells(power, look) / jnp.maximum(count, 1.0)
         seen = (count > 0) * present
         pooled_db = (10.0 * jnp.log10(jnp.maximum(power, 1e-6)) - DB_CENTER) / DB_SCALE
         linear = jnp.sqrt(power) * 2.0 - 0.5  # amplitude: power itself has too long a tail to learn from
@@ -102,8 +101,12 @@ class SarTokenizer(nnx.Module):
         known = (carrier_um > 0)[:, None]
         return jnp.concatenate([slot.sum(1).clip(0, 1), jnp.where(known, jnp.stack(waves, axis=-1), 0.0)], axis=-1)
 
-    def _has_polarization(self, observation: Observation) -> Bool[Array, "b"]:
+    def _has_polarization(self, observation: Observation) -> Bool[Array, " b"]:
         return (observation.band_valid & (_slot(observation) >= 0)).any(-1)
+
+
+def _sum_cells(x: Float[Array, "b t h w s"], edge: int) -> Float[Array, "b t i j s"]:
+    return reduce(x, "b t (i p) (j q) s -> b t i j s", "sum", p=edge, q=edge)
 
 
 def _slot(observation: Observation) -> Array:

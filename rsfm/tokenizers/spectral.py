@@ -65,7 +65,9 @@ class SpectralTokenizer(nnx.Module):
         self.kernel = nnx.Param(
             scale * jax.random.normal(rngs.params(), shape), out_sharding=(None, None, None, None, "embed")
         )
-        self.group = nnx.Param(0.02 * jax.random.normal(rngs.params(), (config.groups, width)), out_sharding=(None, "embed"))
+        self.group = nnx.Param(
+            0.02 * jax.random.normal(rngs.params(), (config.groups, width)), out_sharding=(None, "embed")
+        )
         self.coverage = Linear(count + 1, width, axes=(None, "embed"), rngs=rngs)
         self.calendar = Linear(6, width, axes=(None, "embed"), rngs=rngs)
         self.pixel_local = Linear(2 * count, config.pixel_width, axes=(None, None), bias=True, rngs=rngs)
@@ -80,9 +82,7 @@ class SpectralTokenizer(nnx.Module):
         if h % p or w % p:
             raise ValueError(f"A {h} x {w} window does not divide into patches of {p} pixels.")
         kernel = resize_kernel(self.kernel[...], p).astype(channels.dtype)
-        cells = rearrange(
-            channels, "b t (i p) (j q) (g k) -> b t g i j (p q k)", p=p, q=p, g=config.groups
-        )
+        cells = rearrange(channels, "b t (i p) (j q) (g k) -> b t g i j (p q k)", p=p, q=p, g=config.groups)
         x = jnp.einsum("btgijm,gmd->btgijd", cells, rearrange(kernel, "g p q k d -> g (p q k) d"))
         x = x + self.group[...][:, None, None]
         share = reduce(observation.valid.astype(x.dtype), "b t (i p) (j q) -> b t 1 i j 1", "mean", p=p, q=p)
@@ -93,9 +93,7 @@ class SpectralTokenizer(nnx.Module):
             x = x + self.from_pyramid(self._pyramid_features(observation, h // p, w // p))[:, :, None]
         return self._tokens(x, observation, p)
 
-    def responses(
-        self, observation: Observation
-    ) -> tuple[Float[Array, "b t h w k"], Float[Array, "b k"]]:
+    def responses(self, observation: Observation) -> tuple[Float[Array, "b t h w k"], Float[Array, "b k"]]:
         """The K response channels of every pixel (0 where invalid) and how well the bands cover each response, 0..1."""
         overlap, usable = self._overlap(observation, jnp.exp(self.log_center[...]), jnp.exp(self.log_sigma[...]))
         score = jnp.where(usable[:, None], overlap + self._correction(observation), NOWHERE)
@@ -120,7 +118,7 @@ class SpectralTokenizer(nnx.Module):
         return _weigh(observation, weights)
 
     def _overlap(
-        self, observation: Observation, center_um: Float[Array, "k"], sigma_um: Float[Array, "k"]
+        self, observation: Observation, center_um: Float[Array, " k"], sigma_um: Float[Array, " k"]
     ) -> tuple[Float[Array, "b k c"], Bool[Array, "b c"]]:
         usable = observation.band_valid & (observation.band_code == 0) & (observation.wavelength_um > 0)
         variance = sigma_um[:, None] ** 2 + (observation.bandwidth_um[:, None] / FWHM_PER_SIGMA) ** 2
@@ -130,7 +128,9 @@ class SpectralTokenizer(nnx.Module):
         features = wavelength_features(observation.wavelength_um, observation.bandwidth_um)
         return rearrange(jnp.tanh(self.correction(features)), "b c k -> b k c")
 
-    def _pyramid_features(self, observation: Observation, rows: int, columns: int) -> Float[Array, "b t rows columns f"]:
+    def _pyramid_features(
+        self, observation: Observation, rows: int, columns: int
+    ) -> Float[Array, "b t rows columns f"]:
         assert self.pyramid is not None
         picture = self.render(observation)
         b, t = picture.shape[:2]

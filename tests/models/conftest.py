@@ -18,19 +18,25 @@ from tests.observations import make
 def small_config(**changes) -> ModelConfig:
     grid = {"size": 32, "patch": 8}
     stack = TransformerConfig(width=32, depth=2, heads=2, mlp_width=64)
-    return ModelConfig(**{
-        "streams": {
-            "optical": StreamConfig(spec=StreamSpec(families=("optical",), bands=16, **grid), tokenizer="spectral"),
-            "hsi": StreamConfig(spec=StreamSpec(families=("hyperspectral",), bands=200, **grid), tokenizer="spectral"),
-            "sar": StreamConfig(spec=StreamSpec(families=("sar",), bands=4, **grid), tokenizer="sar"),
-            "series": StreamConfig(spec=StreamSpec(families=("mixed",), size=1, times=4, bands=24, patch=1), tokenizer="coded"),
-        },
-        "encoder": stack,
-        "connector": ConnectorConfig(queries=4, heads=2),
-        "decoder": DecoderConfig(transformer=stack, vocabulary=64),
-        "experts": ExpertConfig(experts=4, hidden=16),
-        **changes,
-    })
+    return ModelConfig(
+        **{
+            "streams": {
+                "optical": StreamConfig(spec=StreamSpec(families=("optical",), bands=16, **grid), tokenizer="spectral"),
+                "hsi": StreamConfig(
+                    spec=StreamSpec(families=("hyperspectral",), bands=200, **grid), tokenizer="spectral"
+                ),
+                "sar": StreamConfig(spec=StreamSpec(families=("sar",), bands=4, **grid), tokenizer="sar"),
+                "series": StreamConfig(
+                    spec=StreamSpec(families=("mixed",), size=1, times=4, bands=24, patch=1), tokenizer="coded"
+                ),
+            },
+            "encoder": stack,
+            "connector": ConnectorConfig(queries=4, heads=2),
+            "decoder": DecoderConfig(transformer=stack, vocabulary=64),
+            "experts": ExpertConfig(experts=4, hidden=16),
+            **changes,
+        }
+    )
 
 
 def sample_of(observations, *, b: int = 2, s: int = 12, seed: int = 0, **targets) -> Sample:
@@ -41,7 +47,11 @@ def sample_of(observations, *, b: int = 2, s: int = 12, seed: int = 0, **targets
         text_ids=jnp.asarray(rng.integers(10, 64, (b, s)), jnp.int32),
         text_valid=jnp.ones((b, s), bool),
         loss_mask=jnp.ones((b, s), bool),
-        targets={"value_position": jnp.asarray([[3, -1]] * b), "mask_position": jnp.asarray([[5, 7, -1]] * b), **targets},
+        targets={
+            "value_position": jnp.asarray([[3, -1]] * b),
+            "mask_position": jnp.asarray([[5, 7, -1]] * b),
+            **targets,
+        },
     )
 
 

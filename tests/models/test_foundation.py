@@ -51,7 +51,10 @@ def test_a_cube_of_two_hundred_bands_shares_its_own(forward):
 def test_band_order_changes_nothing(forward, optical_sample):
     observation = optical_sample.observations["optical"]
     order = np.random.default_rng(0).permutation(12)
-    same(forward(optical_sample), forward(replace(optical_sample, observations={"optical": permute_bands(observation, order)})))
+    same(
+        forward(optical_sample),
+        forward(replace(optical_sample, observations={"optical": permute_bands(observation, order)})),
+    )
 
 
 def test_invalid_dates_and_bands_change_nothing(forward, optical_sample):
@@ -64,7 +67,10 @@ def test_date_order_changes_nothing(forward, optical_sample):
     observation = make(size=32, t=3)
     order = np.array([2, 0, 1])
     turned = replace(
-        observation, values=observation.values[:, order], valid=observation.valid[:, order], time_days=observation.time_days[:, order]
+        observation,
+        values=observation.values[:, order],
+        valid=observation.valid[:, order],
+        time_days=observation.time_days[:, order],
     )
     a, b = (forward(replace(optical_sample, observations={"optical": o})) for o in (observation, turned))
     same(a, b)
@@ -127,9 +133,14 @@ def test_connectors_ignore_masked_tokens(kind, optical_sample):
 
 
 def test_gradients_are_finite_and_reach_every_parameter(model, optical_sample):
-    everything = sample_of({
-        "optical": make(size=32, t=2), "sar": make(size=32, codes=("VV", "VH")), "hsi": make(size=32), "series": make(size=1, t=4),
-    })
+    everything = sample_of(
+        {
+            "optical": make(size=32, t=2),
+            "sar": make(size=32, codes=("VV", "VH")),
+            "hsi": make(size=32),
+            "series": make(size=1, t=4),
+        }
+    )
 
     @nnx.jit
     def gradient(m):
@@ -142,7 +153,8 @@ def test_gradients_are_finite_and_reach_every_parameter(model, optical_sample):
     for path, leaf in nnx.to_flat_state(gradient(model)):
         assert np.isfinite(leaf[...]).all(), path
     dead = [
-        ".".join(map(str, path)) for path, leaf in nnx.to_flat_state(gradient(model))
+        ".".join(map(str, path))
+        for path, leaf in nnx.to_flat_state(gradient(model))
         if not np.abs(leaf[...]).max() > 0 and "series.pixel_local" not in ".".join(map(str, path))
     ]
     assert not dead

@@ -36,7 +36,12 @@ def test_shifted_products_are_a_grouped_convolution(size, stride, edge):
     x = jax.random.normal(jax.random.key(0), (2, edge, edge, 4))
     kernel = jax.random.normal(jax.random.key(1), (size, size, 4))
     expected = jax.lax.conv_general_dilated(
-        x, kernel[:, :, None], (stride, stride), "SAME", feature_group_count=4, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        x,
+        kernel[:, :, None],
+        (stride, stride),
+        "SAME",
+        feature_group_count=4,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     np.testing.assert_allclose(depthwise(x, kernel, stride), expected, atol=1e-5)
 

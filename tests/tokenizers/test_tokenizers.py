@@ -101,7 +101,9 @@ def test_an_enlarged_smooth_picture_keeps_its_tokens():
     enlarge = np.stack([np.interp(at, np.arange(8), unit) for unit in np.eye(8)], axis=1)
     large = enlarge @ small @ enlarge.T
     big = resize_kernel(kernel, 16)
-    np.testing.assert_allclose(np.einsum("pq,pqd->d", large, big[0, :, :, 0]), np.einsum("pq,pqd->d", small, kernel[0, :, :, 0]), atol=1e-3)
+    np.testing.assert_allclose(
+        np.einsum("pq,pqd->d", large, big[0, :, :, 0]), np.einsum("pq,pqd->d", small, kernel[0, :, :, 0]), atol=1e-3
+    )
 
 
 def test_run_time_patch_size_changes_the_grid():

@@ -1,6 +1,6 @@
 """Fits band statistics and the scale of numbers on training splits only.
 
-    python tokenizers/normalization/fit.py            (needs the data folder; writes statistics.json beside this file)
+python tokenizers/normalization/fit.py            (needs the data folder; writes statistics.json beside this file)
 """
 
 import json
