@@ -110,7 +110,7 @@ def _without_overrides(function: Callable[..., Any]) -> Callable[..., Callable[[
         return lambda overrides: function(*args, overrides=overrides, **kwargs)
 
     waiting.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-    waiting.__annotations__ = {k: v for k, v in function.__annotations__.items() if k not in ("overrides", "return")}
+    waiting.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
     waiting.__doc__ = function.__doc__
     return waiting
 

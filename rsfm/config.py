@@ -3,11 +3,9 @@
 import dataclasses
 import types
 import typing
-from typing import Any, TypeVar
+from typing import Any
 
 from rsfm.errors import UserError, unknown
-
-T = TypeVar("T")
 
 
 def to_json(config: Any) -> Any:
@@ -21,9 +19,13 @@ def to_json(config: Any) -> Any:
     return config
 
 
-def from_json(cls: type[T], data: Any, where: str = "config") -> T:
-    """JSON values -> dataclass of type `cls`. Raises UserError for unknown keys and values of the wrong kind."""
-    return typing.cast(T, _build(cls, data, where))
+def from_json(cls: Any, data: Any, where: str = "config") -> Any:
+    """JSON values -> dataclass of type `cls`, or a dict or tuple of dataclasses.
+
+    Raises:
+        UserError: an unknown key, a missing field, a value of the wrong kind; `where` says in which file.
+    """
+    return _build(cls, data, where)
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:

@@ -6,17 +6,23 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rsfm.data.datasets.bigearthnet import extract
+from rsfm.data.overlay import stretch
 from rsfm.errors import UserError, lookup
 from rsfm.footprint import SceneFootprint, open_footprint
 from rsfm.predict import predict
 from rsfm.pretrained import Pretrained
-from rsfm.types import Answer
+from rsfm.quicklook import quicklook
+from rsfm.sensors import SENSORS
+from rsfm.sensors.observe import observe
+from rsfm.types import Answer, Record
 
 PACKAGE = "bigearthnet_common"  # never imported, so that its dependencies are not needed: its archives are read
 VERSION = "2.8.0"
 ARCHIVES = {"optical": "BigEarthNet-S2-Example.tar.bz2", "radar": "BigEarthNet-S1-Example.tar.bz2"}
-MAP_QUESTION = "Map the land cover: water, trees, crops, rangeland, built area."
+MAP_QUESTION = "Map the land cover."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,21 +130,34 @@ def show(loaded: Pretrained, scratch: Path, *, patch: str = "austria", questions
     radar_facts = json.loads((radar / f"{radar.name}_labels_metadata.json").read_text(encoding="utf-8"))
     dates = [facts["acquisition_date"], radar_facts["acquisition_time"]]
     both = open_footprint([optical, radar], sensors=["sentinel2_l2a", "sentinel1_grd"], dates=dates)
-    alone = {
+    sources: dict[str, SceneFootprint | Record] = {
+        "Sentinel-2 + Sentinel-1": both,
         "Sentinel-2": SceneFootprint(both.scenes[:1]),
         "Sentinel-1": SceneFootprint(both.scenes[1:]),
-        "Sentinel-2 + Sentinel-1": both,
+        "Sentinel-2 as an RGB picture": true_colour(both.scenes[0].read()),
     }
     asked = [
-        ("Sentinel-2 + Sentinel-1", "Which land cover classes are in the image?"),
         ("Sentinel-2 + Sentinel-1", MAP_QUESTION),
+        ("Sentinel-2 + Sentinel-1", "Which classes are in the image?"),
         ("Sentinel-2 + Sentinel-1", "How many hectares of trees are there?"),
-        ("Sentinel-2", "Is there water in the image?"),
-        ("Sentinel-1", "Is there water in the image?"),
+        ("Sentinel-2 + Sentinel-1", "Is there any water?"),
+        ("Sentinel-1", "Is there any water?"),
+        ("Sentinel-2 as an RGB picture", "What scene is this?"),
         *(("Sentinel-2 + Sentinel-1", question) for question in questions),
     ]
-    answers = tuple((seen, predict(loaded.model, loaded.processor, alone[seen], question)) for seen, question in asked)
+    answers = tuple(
+        (seen, predict(loaded.model, loaded.processor, sources[seen], question)) for seen, question in asked
+    )
     return Shown(patch=chosen, footprint=both, answers=answers, labels=tuple(facts["labels"]))
+
+
+def true_colour(record: Record) -> Record:
+    """The record as a camera would show it: red, green and blue, stretched to 0..1."""
+    observation = next(iter(record.observations.values()))
+    picture = stretch(quicklook(record))[None].astype(np.float32) / 255
+    days, gsd_m = [float(day) for day in observation.time_days], float(observation.gsd_m)
+    rgb = observe(SENSORS["aerial_rgb"], picture, valid=observation.valid, time_days=days, gsd_m=gsd_m)
+    return Record(id=record.id, observations={"aerial_rgb": rgb}, location_deg=record.location_deg)
 
 
 def report(shown: Shown) -> str:

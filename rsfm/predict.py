@@ -136,7 +136,7 @@ def answer_records(
 def written(processor: Processor, question: str, ids: Int[np.ndarray, " k"]) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
     room = processor.config.text_lengths[0] - len(processor.text.chat([(question, None)])[0]) - 1
-    text = processor.text.decode(ids[:room])
+    text = processor.text.decode(ids[:room].tolist())
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)

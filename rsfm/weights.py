@@ -83,10 +83,9 @@ def assign(module: nnx.Module, tensors: Mapping[str, np.ndarray], *, where: str)
             raise UserError(f"{where}: {name} expected shape {tuple(param.shape)}, found {tensors[name].shape}.")
         if not np.isfinite(tensors[name]).all():
             raise UserError(f"{where}: {name} holds values that are not finite. Copy or download the file again.")
-    values = {path: tensors[".".join(map(str, path))] for path, _ in nnx.to_flat_state(nnx.state(module, nnx.Param))}
     state = nnx.state(module, nnx.Param)
     for path, leaf in nnx.to_flat_state(state):
-        leaf[...] = jnp.asarray(values[path], leaf[...].dtype)
+        leaf.set_value(jnp.asarray(tensors[".".join(map(str, path))], leaf.dtype))  # abstract parameters become arrays
     nnx.update(module, state)
 
 

@@ -82,7 +82,7 @@ def test_the_demo_leaves_answers_a_map_and_a_picture(
         assert mask.crs.to_epsg() == 32633 and mask.transform == from_origin(404400, 5342400, 10, 10)
         assert mask.shape == (120, 120) and mask.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG"
     kept = json.loads((out / "answer.json").read_text())
-    assert len(kept["answers"]) == 5 and kept["labels"] == ["Non-irrigated arable land"]
+    assert len(kept["answers"]) == 6 and kept["labels"] == ["Non-irrigated arable land"]
     assert kept["sensors"] == ["sentinel2_l2a", "sentinel1_grd"]
 
 

@@ -1,6 +1,7 @@
 """Can one set of weights of a few million parameters name and describe pictures, map land cover and crops, and read numbers?
 
-Command:   rsfm train experiments/configs/nano.py --out runs/nano
+Command:   rsfm train experiments/configs/nano_first.py --out runs/nano_first
+           rsfm train experiments/configs/nano.py --out runs/nano        (starts from runs/nano_first)
            python experiments/release.py runs/nano rsfm/checkpoints/nano        (picks nothing: the last step is released)
 Data:      train splits only: aid_rsicd, fuel_moisture, indian_pines (disjoint30, seed 0), terramesh (two tiles of three), eolearn,
            deepforest, bigearthnet, cawa. Validation splits tune, test splits are reported once.
@@ -75,21 +76,22 @@ CONFIG = ExperimentConfig(
         legends={"land cover": LAND_COVER, "crops": CROPS},
     ),
     train=TrainConfig(
-        steps=1800,
-        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100, final_fraction=0.02, weight_decay=0.05),
+        steps=1100,
+        optimizer=OptimizerConfig(learning_rate=8e-4, warmup_steps=20, final_fraction=0.01, weight_decay=0.05),
         freeze=("tokenizers.optical.pyramid",),
-        save_every=200,
-        average_decay=0.995,
+        save_every=100,
+        average_decay=0.99,
     ),
     data=(
-        Source(dataset="aid_rsicd", tasks=("scene", "captioning"), weight=0.54, batch_size=32, text_length=80),
+        Source(dataset="aid_rsicd", tasks=("scene",), weight=0.42, batch_size=32, text_length=24),
+        Source(dataset="aid_rsicd", tasks=("scene", "captioning"), weight=0.22, batch_size=32, text_length=80),
         Source(
-            dataset="fuel_moisture", tasks=("regression",), weight=0.14, batch_size=64, text_length=24, augment=STILL
+            dataset="fuel_moisture", tasks=("regression",), weight=0.05, batch_size=64, text_length=24, augment=STILL
         ),
         Source(
             dataset="indian_pines",
             tasks=("segmentation",),
-            weight=0.12,
+            weight=0.13,
             batch_size=8,
             text_length=192,
             augment=AugmentConfig(crop=32, band_drop=0.1),
@@ -127,14 +129,6 @@ CONFIG = ExperimentConfig(
             text_length=64,
             augment=AugmentConfig(band_drop=0.1),
         ),
-        Source(
-            dataset="cawa",
-            tasks=("scene",),
-            weight=0.04,
-            batch_size=64,
-            text_length=24,
-            augment=AugmentConfig(flip=False, rotate=False, date_drop=0.2),
-        ),
     ),
-    init_parts={"tokenizers.optical.pyramid": "tokenizers/efficientnet_lite0/model.safetensors"},
+    init_from="runs/nano_first",
 )

@@ -76,15 +76,13 @@ def measure_model(
     import jax.numpy as jnp
     from flax import nnx
 
-    from rsfm.commands.info import abstract_sample
+    from rsfm.commands.info import blank_sample
     from rsfm.flops import count_flops, parameter_bytes
     from rsfm.models.foundation import FoundationModel
     from rsfm.models.generate import generate
 
     graphdef, state = nnx.split(FoundationModel(config, rngs=nnx.Rngs(0)))
-    shapes, _ = abstract_sample(config)
-    one = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
-    many = jax.tree.map(lambda leaf: jnp.repeat(leaf, batch_size, axis=0), one)
+    one, many = (jax.device_put(blank_sample(config, batch_size=n)[0]) for n in (1, batch_size))
 
     def forward(state: Any, sample: Any) -> Any:
         return nnx.merge(graphdef, state)(sample).text_logits

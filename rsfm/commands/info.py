@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from rsfm.commands.outputs import columns, print_json
@@ -58,7 +59,7 @@ def cost(config: Any) -> dict[str, Any]:
 
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     graphdef, state = nnx.split(model)
-    sample, told = abstract_sample(config)
+    sample, told = blank_sample(config)
     flops = count_flops(lambda state, sample: nnx.merge(graphdef, state)(sample).text_logits, state, sample)
     return {"parameters": count_parameters(model), "bytes": parameter_bytes(model), "flops": flops, "of": told}
 
@@ -75,36 +76,33 @@ def per_module(config: Any) -> dict[str, int]:
     return dict(sorted(((name, n) for name, n in parts.items() if n), key=lambda item: -item[1]))
 
 
-def abstract_sample(config: Any, *, text: int = 64) -> tuple[Any, str]:
-    """The shapes of one batched sample for the largest picture stream of a model, and what it is in words."""
-    import jax
-    import jax.numpy as jnp
-
+def blank_sample(config: Any, *, batch_size: int = 1, text: int = 64) -> tuple[Any, str]:
+    """A batch for the largest picture stream of a model, empty of content, and what one of it is in words."""
     from rsfm.types import Observation, Sample
 
     name, stream = max(config.streams.items(), key=lambda item: item[1].spec.size)
     spec = stream.spec
 
-    def shape(kind: Any, *sizes: int) -> Any:
-        return jax.ShapeDtypeStruct((1, *sizes), kind)
+    def ones(kind: type, *sizes: int) -> np.ndarray:
+        return np.ones((batch_size, *sizes), kind)
 
     picture = (spec.times, spec.size, spec.size)
-    bands = {key: shape(jnp.float32, spec.bands) for key in ("wavelength_um", "bandwidth_um")}
     observation = Observation(
-        values=shape(jnp.float32, *picture, spec.bands),
-        valid=shape(jnp.bool_, *picture),
-        band_valid=shape(jnp.bool_, spec.bands),
-        band_code=shape(jnp.int32, spec.bands),
-        time_days=shape(jnp.float32, spec.times),
-        gsd_m=shape(jnp.float32),
-        **bands,
+        values=ones(np.float32, *picture, spec.bands),
+        valid=ones(np.bool_, *picture),
+        band_valid=ones(np.bool_, spec.bands),
+        wavelength_um=ones(np.float32, spec.bands),
+        bandwidth_um=ones(np.float32, spec.bands),
+        band_code=ones(np.int32, spec.bands),
+        time_days=ones(np.float32, spec.times),
+        gsd_m=ones(np.float32),
     )
     sample = Sample(
         observations={name: observation},
-        location_deg=shape(jnp.float32, 2),
-        text_ids=shape(jnp.int32, text),
-        text_valid=shape(jnp.bool_, text),
-        loss_mask=shape(jnp.bool_, text),
+        location_deg=ones(np.float32, 2),
+        text_ids=ones(np.int32, text),
+        text_valid=ones(np.bool_, text),
+        loss_mask=ones(np.bool_, text),
         targets={},
     )
     return sample, f"one {spec.size} x {spec.size} picture of {spec.bands} bands and {text} text tokens"

@@ -38,6 +38,8 @@ def output_folder(out: Path) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         _remove_empty(missing)
+        if isinstance(error, UserError):  # name the file where the user will look for it
+            raise UserError(str(error).replace(str(scratch), str(out))) from error
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise UserError(f"{out}: writing failed ({error.strerror or error}). Nothing was left behind.") from error
         raise

@@ -4,13 +4,14 @@ b batch · n tokens · q prefix · s text · v values · m masks · h w pixels �
 """
 
 import dataclasses
+import json
 from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from rsfm.config import from_json
+from rsfm.config import from_json, to_json
 from rsfm.errors import lookup
 from rsfm.heads import ExpertConfig, ExpertSpan, MaskConfig, MaskHead, TextHead, ValueConfig, ValueHead
 from rsfm.models.connector import CONNECTORS, ConnectorConfig
@@ -38,6 +39,9 @@ class StreamConfig:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     temporal: TemporalConfig = dataclasses.field(default_factory=TemporalConfig)
 
+    def __hash__(self) -> int:
+        return hash(json.dumps(to_json(self), sort_keys=True))  # dicts have none, and a model's structure is hashed
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -57,6 +61,9 @@ class ModelConfig:
     value: ValueConfig = dataclasses.field(default_factory=lambda: ValueConfig())
     mask: MaskConfig = dataclasses.field(default_factory=lambda: MaskConfig())
     compute_dtype: str = "float32"
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(to_json(self), sort_keys=True))
 
 
 class FoundationModel(nnx.Module):

@@ -34,7 +34,8 @@ class TrainConfig:
     """How a model is trained.
 
     Attributes:
-        steps: optimizer steps in all.
+        steps: optimizer steps in all; the schedule's length.
+        stop_after: end after so many steps, with the schedule of all of them; 0 = never.
         seed: of the initial weights and the order of the data.
         optimizer: see OptimizerConfig.
         loss: see LossConfig.
@@ -49,6 +50,7 @@ class TrainConfig:
     """
 
     steps: int = 1000
+    stop_after: int = 0
     seed: int = 0
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
@@ -60,3 +62,8 @@ class TrainConfig:
     keep: int = 2
     eval_every: int = 0
     eval_batches: int = 8
+
+    @property
+    def last_step(self) -> int:
+        """The step the run ends with."""
+        return min(self.steps, self.stop_after or self.steps)

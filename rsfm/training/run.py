@@ -102,20 +102,22 @@ def run(
         if primary:
             write_json(folder / "config.json", to_json(config) if config_json is None else config_json)
             write_json(folder / "trainable.json", trainable_table(state))
-        with RunLog(folder, start=start, steps=config.steps, primary=primary) as log, StopSignal() as stop:
-            log.say(f"{folder.name}: step {start} of {config.steps}, {describe(state)}, {jax.device_count()} devices")
+        with RunLog(folder, start=start, steps=config.last_step, primary=primary) as log, StopSignal() as stop:
+            log.say(
+                f"{folder.name}: step {start} of {config.last_step}, {describe(state)}, {jax.device_count()} devices"
+            )
             state = learn(
                 config,
                 runner,
                 runner.adopt(state),
-                range(start, config.steps),
+                range(start, config.last_step),
                 batches,
                 held_out,
                 checkpoints,
                 log,
                 stop,
             )
-            early = stop.told if int(runner.release(state).step) < config.steps else None
+            early = stop.told if int(runner.release(state).step) < config.last_step else None
         return Trained(state=runner.release(state), signal=early, last=log.last)
 
 
@@ -150,9 +152,9 @@ def learn(
             held_out.set_state(first)
             log.evaluation(step, evaluate(config, engine, state, held_out))
         told = stop.reached(step)
-        if told or step == config.steps or (config.save_every and step % config.save_every == 0):
+        if told or step == config.last_step or (config.save_every and step % config.save_every == 0):
             checkpoints.save(step, engine.release(state), batches.get_state())
-        if told and step < config.steps:
+        if told and step < config.last_step:
             log.flush()
             log.say(f"told to stop: saved step {step}; go on with --resume")
             break

@@ -1,12 +1,15 @@
 """Configs are found by name; debug learns its synthetic task; the command line answers mistakes with exit code 2."""
 
+from functools import partial
 from pathlib import Path
 
+import jax
 import pytest
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 from rsfm.training.command import main
+from rsfm.training.engine import JitEngine
 from rsfm.training.experiment import (
     CONFIGS,
     ExperimentConfig,
@@ -52,7 +55,8 @@ def test_hosts_read_parts_of_the_same_batch() -> None:
 
 
 def test_debug_learns(tmp_path: Path) -> None:
-    assert main(["debug", "--out", str(tmp_path / "run"), "--train.steps", "10"], "") == 0
+    alone = partial(JitEngine, devices=jax.devices()[:1])  # compiles faster
+    assert main(["debug", "--out", str(tmp_path / "run"), "--train.steps", "10"], "", alone) == 0
     rows = read_rows(tmp_path / "run" / "metrics.jsonl")
     assert len(rows) == 10 and rows[-1]["compiled"] == 1
     for name in ("loss", "loss_text", "loss_value", "loss_mask"):
