@@ -21,6 +21,7 @@ from rsfm.footprint import Footprint, RecordFootprint, SceneFootprint
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.processor import Plan, Processor
+from rsfm.pytree import replace
 from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.types import Answer, Mask, Predictions, Record, Sample
 from rsfm.windows import StripBlender, Tiling
@@ -135,7 +136,7 @@ def answer_records(
 
 def written(processor: Processor, question: str, ids: Int[np.ndarray, " k"]) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
-    room = processor.config.text_lengths[0] - len(processor.text.chat([(question, None)])[0]) - 1
+    room = max(processor.config.text_lengths) - len(processor.text.chat([(question, None)])[0]) - 1
     text = processor.text.decode(ids[:room].tolist())
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
@@ -226,8 +227,15 @@ def class_probabilities(mask_logits: Float[jax.Array, "b m h w"]) -> Float[jax.A
 
 
 def stack(samples: list[Sample]) -> Sample:
-    """A batch of samples of one structure."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
+    """A batch of samples of the same streams; shorter texts are padded to the longest."""
+    length = max(sample.text_ids.shape[0] for sample in samples)
+
+    def lengthened(sample: Sample) -> Sample:
+        pad = (0, length - sample.text_ids.shape[0])
+        texts = {name: np.pad(getattr(sample, name), pad) for name in ("text_ids", "text_valid", "loss_mask")}
+        return replace(sample, **texts)
+
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(lengthened, samples))
 
 
 def as_footprint(source: Footprint | Scene | Record) -> Footprint:

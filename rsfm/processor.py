@@ -133,8 +133,8 @@ class Processor:
         what, _, listed = match["what"].partition(":")
         what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
         named = listed or ("" if what in self.config.legends else what)
-        parts = [re.sub(r"^the\s+", "", part.strip().lower()) for part in re.split(r",|\band\b(?=[^,]*$)", named)]
-        legend = tuple(part for part in parts if part) or self.config.legends.get(what, ())
+        parts = self._classes(named)
+        legend = parts or self.config.legends.get(what, ())
         if len(legend) > self.config.max_masks:
             raise UserError(
                 f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once."
@@ -191,6 +191,15 @@ class Processor:
         return cls(config, TextTokenizer.load(Path(folder) / "tokenizer"))
 
     # --- parts
+
+    def _classes(self, listed: str) -> tuple[str, ...]:
+        """ "water, trees and crops" -> three names; an "and" inside a class the checkpoint knows ("snow and ice") stays."""
+        known = {name for legend in self.config.legends.values() for name in legend}
+        parts = [part.strip() for part in listed.lower().split(",")]
+        if " and " in parts[-1] and parts[-1].removeprefix("and ").removeprefix("the ") not in known:
+            parts[-1:] = parts[-1].split(" and ")
+        names = (part.strip().removeprefix("and ").removeprefix("the ").strip() for part in parts)
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def _assemble(
         self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], length: int
