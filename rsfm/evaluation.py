@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from rsfm.data.pipeline import Records
 from rsfm.errors import UserError, lookup
 from rsfm.metrics import bootstrap_interval
 from rsfm.models.foundation import FoundationModel
@@ -26,7 +27,7 @@ PROTOCOLS: Mapping[str, str] = {
 def evaluate(
     model: FoundationModel,
     processor: Processor,
-    records: Sequence[Record],
+    records: Records,
     task: str,
     *,
     batch_size: int = 32,
@@ -74,9 +75,7 @@ def evaluate(
     return scores, [answers[i] for i in range(count)]
 
 
-def batches(
-    processor: Processor, records: Sequence[Record], count: int, batch_size: int
-) -> Iterator[list[tuple[int, Record]]]:
+def batches(processor: Processor, records: Records, count: int, batch_size: int) -> Iterator[list[tuple[int, Record]]]:
     """Records with their numbers, together where they make one batch: the same streams and as many dates.
 
     Numbers come in order inside a batch. A record that is asked for a map makes a batch of its own.

@@ -118,9 +118,12 @@ def answer_records(
     for start in range(0, len(records), batch_size):
         part = list(zip(records[start : start + batch_size], questions[start : start + batch_size], strict=True))
         full = part + [part[0]] * (batch_size - len(part))
-        prompts = stack([processor.prompt(record, question) for record, question in full])
-        ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens))
-        said = [written(processor, question, row) for (_, question), row in zip(full, ids, strict=True)]
+        said = [processor.plan(question).answer for _, question in full]
+        if not all(said):  # some are to be written
+            prompts = stack([processor.prompt(record, question) for record, question in full])
+            ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens))
+            pairs = zip(said, full, ids, strict=True)
+            said = [forced or written(processor, question, row) for forced, (_, question), row in pairs]
         outputs: dict[str, Any] = {}
         if any(VALUE in text for text in said):  # numbers are read from the whole turn
             again = [

@@ -27,6 +27,9 @@ FORMAT = 1
 _MAP = re.compile(
     r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
 )
+_AREA = re.compile(
+    r"^\s*how many hectares of (?:the\s+)?(?P<what>.+?)\s+(?:are there|is there)\s*[.?!]*\s*$", re.IGNORECASE
+)
 _UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
 
 
@@ -55,7 +58,8 @@ class ProcessorConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a question is answered. `answer` is forced where a map is asked for ("water <mask>"), "" where text is to be written."""
+    """How a question is answered. `answer` is forced where the question fixes its form: a map ("water <mask>"), an area
+    ("There are <value> ha of water."); "" where text is to be written."""
 
     answer: str
     legend: tuple[str, ...]
@@ -127,6 +131,9 @@ class Processor:
 
     def plan(self, question: str) -> Plan:
         """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
+        area = _AREA.match(question)
+        if area is not None:
+            return Plan(answer=f"There are {VALUE} ha of {area['what'].lower()}.", legend=())
         match = _MAP.match(question)
         if match is None:
             return Plan(answer="", legend=())

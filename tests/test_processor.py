@@ -55,6 +55,10 @@ def test_plan(processor, question, legend):
     assert plan.legend == legend and plan.answer == " ".join(f"{name} <mask>" for name in legend)
 
 
+def test_an_area_has_one_form_of_answer(processor):
+    assert processor.plan("How many hectares of water are there?").answer == "There are <value> ha of water."
+
+
 def test_too_many_classes_are_refused(processor):
     with pytest.raises(UserError, match="names 17 classes; this checkpoint maps at most 16"):
         processor.plan("Map the land cover: " + ", ".join(f"class {i}" for i in range(17)))

@@ -67,7 +67,7 @@ def _size(
             width=d,
             depth=layers,
             heads=heads,
-            kv_heads=max(1, heads // share),
+            kv_heads=next(n for n in range(heads // share, 0, -1) if heads % n == 0),
             head_dim=head_dim,
             mlp_width=-(-8 * d // 3) // 64 * 64,
             remat=remat,
