@@ -49,10 +49,10 @@ def calibrated(model: FoundationModel, processor: Processor, dataset: str, split
     records = open_records(dataset, split)
     _, answers = evaluate(model, processor, records, "regression", progress=True)
     ratio = []
-    for record, answer in zip(records, answers, strict=True):
+    for i, answer in enumerate(answers):
         if answer.values and answer.values[0].low is not None and answer.values[0].high is not None:
             half = (answer.values[0].high - answer.values[0].low) / 2
-            ratio.append(abs(record.values[0].value - answer.values[0].value) / max(half, 1e-9))
+            ratio.append(abs(records[i].values[0].value - answer.values[0].value) / max(half, 1e-9))
     rank = min(1.0, math.ceil((len(ratio) + 1) * COVERAGE) / len(ratio))
     stretch = float(np.quantile(ratio, rank))
     asked = TASKS["regression"].question(records[0])

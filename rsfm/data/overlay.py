@@ -116,7 +116,7 @@ def _legend(mask: Mask, colours: tuple[Colour, ...], title: str, height: int) ->
     width = 2 * pad + round(1.6 * text.size) + names + pad + number
     heading = _Sheet(round(text.size * 1.05))
     head = _wrapped(title, heading, width - 2 * pad)
-    panel = Image.new("RGB", (width, max(height, 2 * pad + line * (len(order) + len(head) + 2))), _PAPER)
+    panel = Image.new("RGB", (width, max(height, 2 * pad + line * (len(order) + len(head) + 4))), _PAPER)
     draw, y = ImageDraw.Draw(panel), pad
     for row in head:
         draw.text((pad, y), row, fill=_INK, font=heading.font)
@@ -134,12 +134,9 @@ def _legend(mask: Mask, colours: tuple[Colour, ...], title: str, height: int) ->
         y += line
     unlabelled = 1 - total / mask.class_index.size
     if unlabelled > 5e-4:
-        draw.text(
-            (pad, y + line // 3),
-            f"{100 * unlabelled:.1f} % of the picture without a class",
-            fill=_FAINT,
-            font=text.font,
-        )
+        told = f"{100 * unlabelled:.1f} % of the picture without a class"
+        for row, words in enumerate(_wrapped(told, text, width - 2 * pad)):
+            draw.text((pad, y + line // 3 + row * line), words, fill=_FAINT, font=text.font)
     return panel
 
 
