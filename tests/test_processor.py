@@ -76,7 +76,7 @@ def test_shrinking_keeps_means_and_ignores_invalid_pixels(processor):
     observation = record.observations["aerial_rgb"]
     valid = observation.valid.copy()
     valid[:, ::2] = False
-    hole = np.where(valid[..., None], 0.5, 1e6).astype(np.float32)
+    hole = np.where(valid[..., None], 0.5, np.full(3, 1e6)).astype(np.float32)
     changed = dataclasses.replace(
         record, observations={"aerial_rgb": dataclasses.replace(observation, values=hole, valid=valid)}
     )
@@ -93,7 +93,7 @@ def test_more_dates_than_the_stream_has_go_to_the_next_power_of_two(processor):
     values = np.full((5, 8, 8, 3), 0.3, np.float32)
     record = Record(
         id="dates",
-        observations={"aerial_rgb": observe(SENSORS["aerial_rgb"], values, time_days=list(range(5)), gsd_m=1.0)},
+        observations={"aerial_rgb": observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0, 2.0, 3.0, 4.0], gsd_m=1.0)},
     )
     observation = processor.prompt(record, "?").observations["optical"]
     assert observation.values.shape[0] == 8 and observation.valid.any(axis=(1, 2)).tolist() == [True] * 5 + [False] * 3
