@@ -93,7 +93,9 @@ def test_more_dates_than_the_stream_has_go_to_the_next_power_of_two(processor):
     values = np.full((5, 8, 8, 3), 0.3, np.float32)
     record = Record(
         id="dates",
-        observations={"aerial_rgb": observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0, 2.0, 3.0, 4.0], gsd_m=1.0)},
+        observations={
+            "aerial_rgb": observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0, 2.0, 3.0, 4.0], gsd_m=1.0)
+        },
     )
     observation = processor.prompt(record, "?").observations["optical"]
     assert observation.values.shape[0] == 8 and observation.valid.any(axis=(1, 2)).tolist() == [True] * 5 + [False] * 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float
 
-from rsfm.errors import lookup
+from rsfm.errors import UserError, lookup
 from rsfm.sensors import SENSORS
 from rsfm.types import BAND_CODES, Observation, Record, Sensor
 
@@ -62,7 +62,18 @@ def normalize(
     at = band_places(sensor, observation)
     values = (np.asarray(observation.values, np.float32) - center[at]) / scale[at]
     kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)
+    if name in statistics:
+        _check_fit(name, statistics[name], values[kept], np.asarray(observation.values)[kept])
     return np.where(kept, np.clip(np.nan_to_num(values), -CLIP, CLIP), 0.0).astype(np.float32)
+
+
+def _check_fit(name: str, fitted: BandStatistics, normalized: np.ndarray, physical: np.ndarray) -> None:
+    """Refuses values of another unit than the statistics were fitted on: a model would see them all clipped."""
+    if normalized.size and np.mean(np.abs(normalized) > CLIP) > 0.5:
+        raise UserError(
+            f"{name}: most values lie over {CLIP:g} standard deviations from those the checkpoint knows ({fitted.source}): "
+            f"expected about {np.median(fitted.mean):.3g}, found {np.median(physical):.3g}. Check unit, scale and offset."
+        )
 
 
 def fit_statistics(name: str, records: Iterable[Record], *, source: str) -> BandStatistics:

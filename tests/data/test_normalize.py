@@ -1,0 +1,65 @@
+"""Physical units to the model's numbers: by unit or by statistics, and never by those of another unit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rsfm.config import from_json
+from rsfm.data.datasets import DATASETS
+from rsfm.data.normalize import BandStatistics, fit_statistics, normalize
+from rsfm.data.root import REPOSITORY, data_root
+from rsfm.errors import UserError
+from rsfm.sensors import SENSORS
+from rsfm.sensors.observe import observe
+from rsfm.types import Record
+
+FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
+STATISTICS = from_json(dict[str, BandStatistics], FITTED["sensors"])
+
+
+def flat(value: float, sensor: str = "aerial_rgb"):
+    bands = len(SENSORS[sensor].bands)
+    return observe(SENSORS[sensor], np.full((1, 4, 4, bands), value, np.float32), time_days=[0.0], gsd_m=1.0)
+
+
+def test_units_need_no_statistics():
+    assert normalize("sentinel2_l2a", flat(0.35, "sentinel2_l2a"), {})[0, 0, 0, 0] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_invalid_pixels_are_zero():
+    observation = flat(0.5)
+    valid = observation.valid.copy()
+    valid[0, 0] = False
+    hidden = type(observation)(**{**observation.__dict__, "valid": valid})
+    assert not normalize("aerial_rgb", hidden, {})[0, 0].any()
+
+
+def test_fitted_statistics_standardize_what_they_were_fitted_on():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.4, 0.1, (1, 32, 32, 3)).astype(np.float32)
+    record = Record(
+        id="x", observations={"aerial_rgb": observe(SENSORS["aerial_rgb"], values, time_days=[0.0], gsd_m=1.0)}
+    )
+    table = {"aerial_rgb": fit_statistics("aerial_rgb", [record], source="test")}
+    out = normalize("aerial_rgb", record.observations["aerial_rgb"], table)
+    np.testing.assert_allclose([out.mean(), out.std()], [0, 1], atol=1e-3)
+
+
+def test_values_of_another_unit_are_refused():
+    table = {"aerial_rgb": BandStatistics(source="test", mean=(0.4,) * 3, std=(0.1,) * 3)}
+    with pytest.raises(
+        UserError, match="aerial_rgb: most values lie over 12 standard deviations .* expected about 0.4, found 90"
+    ):
+        normalize("aerial_rgb", flat(90.0), table)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("sensor", STATISTICS)
+def test_committed_statistics_fit_the_data_of_today(sensor: str, published_data) -> None:
+    """A sensor's scale that changes after the fit would clip every value: so it happened once."""
+    dataset, split = STATISTICS[sensor].source.split()
+    records = DATASETS[dataset](data_root(), split)
+    chosen = [records[i].observations[sensor] for i in range(0, len(records), max(1, len(records) // 20))]
+    values = np.concatenate([normalize(sensor, each, STATISTICS)[each.valid].reshape(-1) for each in chosen])
+    assert abs(values.mean()) < 0.7 and 0.3 < values.std() < 3
