@@ -135,8 +135,8 @@ def _legend(mask: Mask, colours: tuple[Colour, ...], title: str, height: int) ->
     unlabelled = 1 - total / mask.class_index.size
     if unlabelled > 5e-4:
         told = f"{100 * unlabelled:.1f} % of the picture without a class"
-        for row, words in enumerate(_wrapped(told, text, width - 2 * pad)):
-            draw.text((pad, y + line // 3 + row * line), words, fill=_FAINT, font=text.font)
+        for at, words in enumerate(_wrapped(told, text, width - 2 * pad)):
+            draw.text((pad, y + line // 3 + at * line), words, fill=_FAINT, font=text.font)
     return panel
 
 
