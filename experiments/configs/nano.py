@@ -3,16 +3,16 @@
 Command:   rsfm train experiments/configs/nano_first.py --out runs/nano_first
            rsfm train experiments/configs/nano_second.py --out runs/nano_second      (starts from runs/nano_first)
            rsfm train experiments/configs/nano.py --out runs/nano                    (starts from runs/nano_second)
-           python experiments/release.py runs/nano rsfm/checkpoints/nano        (picks nothing: the last step is released)
+           python experiments/release.py runs/nano rsfm/checkpoints/nano --calibrate fuel_moisture:val
 Data:      train splits only: aid_rsicd, fuel_moisture, indian_pines (disjoint30, seed 0), terramesh (two tiles of three), eolearn,
            deepforest, bigearthnet, cawa. Validation splits tune, test splits are reported once.
 Weights:   the pyramid of the optical stream is EfficientNet-lite0 (ImageNet), frozen; all else starts from the seed.
+Stages:    all tasks together (nano_first), scenes asked alone (nano_second), here only what makes masks.
 Expected:  scene accuracy from generated text on aid_rsicd val .80; the frozen network with a logistic probe reaches .858.
 Result:    see LOG.md and experiments/results/nano.jsonl.
 
-On a larger machine raise the steps and thaw the pyramid:
-    rsfm train experiments/configs/nano.py --out runs/nano_gpu --train.steps 20000 \
-        --model.streams.optical.options.pyramid_frozen False --train.freeze "[]"
+On a larger machine train the first stage longer, on whole conversations and all sources, and release that:
+    rsfm train experiments/configs/nano_first.py --out runs/nano_first --train.steps 20000 --train.stop_after 0
 """
 
 import json
