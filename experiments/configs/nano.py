@@ -5,7 +5,7 @@ Command:   rsfm train experiments/configs/nano_first.py --out runs/nano_first
            rsfm train experiments/configs/nano.py --out runs/nano                    (starts from runs/nano_second)
            python experiments/release.py runs/nano rsfm/checkpoints/nano --calibrate fuel_moisture:val
 Data:      train splits only: aid_rsicd, fuel_moisture, indian_pines (disjoint30, seed 0), terramesh (two tiles of three), eolearn,
-           deepforest, bigearthnet, cawa. Validation splits tune, test splits are reported once.
+           deepforest, bigearthnet, cawa. Test splits chose no setting, but were looked at between stages (LOG.md).
 Weights:   the pyramid of the optical stream is EfficientNet-lite0 (ImageNet), frozen; all else starts from the seed.
 Stages:    all tasks together (nano_first), scenes asked alone (nano_second), here only what makes masks.
 Expected:  scene accuracy from generated text on aid_rsicd val .80; the frozen network with a logistic probe reaches .858.
