@@ -20,7 +20,7 @@ from rsfm.data.root import data_root
 from rsfm.data.transforms import AugmentConfig, augment
 from rsfm.errors import UserError, lookup
 from rsfm.pytree import replace
-from rsfm.types import Array, Record, Sample
+from rsfm.types import Array, Mask, Record, Sample
 
 PICTURE_STEP = np.float32(1 / 255)
 
@@ -39,6 +39,7 @@ class Source:
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
         text_length: tokens a conversation is padded to; short ones are quicker.
         rename: classes of the mask to be called otherwise, so that data sets of one meaning share words.
+        legend: the classes asked for in a map, of which a data set may hold a part; empty: its own.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Source:
     cache_mb: int = 1024
     text_length: int = 64
     rename: dict[str, str] = dataclasses.field(default_factory=dict)
+    legend: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -162,7 +164,7 @@ def _batches(
         rng = np.random.default_rng(number)
         for skip in range(len(records)):
             record = records[(index + skip) % len(records)]
-            record = augment(_renamed(record, source.rename), rng, **dataclasses.asdict(source.augment))
+            record = augment(_labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
                 return to_sample(record, dialogue, source.text_length)
@@ -178,11 +180,15 @@ def _batches(
     return rows.map(lambda batch: stack([element(each) for each in batch]))
 
 
-def _renamed(record: Record, names: dict[str, str]) -> Record:
-    if record.mask is None or not names:
+def _labelled(record: Record, source: Source) -> Record:
+    """The record with its mask in the source's words and legend; pixels of classes outside the legend have no label."""
+    if record.mask is None or not (source.rename or source.legend):
         return record
-    legend = tuple(names.get(name, name) for name in record.mask.legend)
-    return dataclasses.replace(record, mask=dataclasses.replace(record.mask, legend=legend))
+    names = [source.rename.get(name, name) for name in record.mask.legend]
+    legend = source.legend or tuple(dict.fromkeys(names))
+    table = np.array([*(legend.index(name) if name in legend else -1 for name in names), -1])
+    mask = Mask(class_index=table[record.mask.class_index], legend=legend)  # -1 reads the last entry
+    return dataclasses.replace(record, mask=mask)
 
 
 def stack(samples: Sequence[Sample]) -> Sample:

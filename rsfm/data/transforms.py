@@ -32,6 +32,11 @@ class AugmentConfig:
         band_drop: probability of each band to be marked missing; one band always stays.
         date_drop: probability of each acquisition to be marked missing; one always stays.
         brightness: optical values are multiplied by 1 + u, |u| up to this.
+        tilt: optical values are multiplied by 1 + u x, |u| up to this; x runs from -1 at 0.4 um to 1 at 2.5 um along the
+            log wavelength.
+        haze: optical values are raised by u (0.45 um / wavelength)^4, |u| up to this, as by Rayleigh scattering.
+        stream_drop: probability of each stream to be marked missing; one always stays.
+        location_drop: probability of the location not to be told, so that places are not learned by heart.
         dates: so many acquisitions of each stream are drawn and kept, of those with data first; 0 keeps all.
     """
 
@@ -42,39 +47,35 @@ class AugmentConfig:
     band_drop: float = 0.0
     date_drop: float = 0.0
     brightness: float = 0.0
+    tilt: float = 0.0
+    haze: float = 0.0
+    stream_drop: float = 0.0
+    location_drop: float = 0.0
     dates: int = 0
 
 
-def augment(
-    record: Record,
-    rng: np.random.Generator,
-    *,
-    flip: bool = True,
-    rotate: bool = True,
-    crop: int = 0,
-    zoom: float = 0.0,
-    band_drop: float = 0.0,
-    date_drop: float = 0.0,
-    brightness: float = 0.0,
-    dates: int = 0,
-) -> Record:
-    """A random variant of a record; the arguments are AugmentConfig's. The same `rng` state gives the same variant."""
-    if crop and zoom:
-        edge = round(crop * (1 + zoom) ** rng.uniform(-1, 1))
+def augment(record: Record, rng: np.random.Generator, config: AugmentConfig | None = None) -> Record:
+    """A random variant of a record. The same `rng` state gives the same variant."""
+    config = config or AugmentConfig()
+    if config.dates:
+        record = draw_dates(record, rng, config.dates)
+    if config.crop and config.zoom:
+        edge = round(config.crop * (1 + config.zoom) ** rng.uniform(-1, 1))
         record = random_crop(record, rng, min(edge, *reference_size(record)))
-        record = resize(record, crop, crop)
-    elif crop:
-        record = random_crop(record, rng, crop)
-    if flip:
+        record = resize(record, config.crop, config.crop)
+    elif config.crop:
+        record = random_crop(record, rng, config.crop)
+    if config.flip:
         record = flip_columns(record) if rng.random() < 0.5 else record
         record = flip_rows(record) if rng.random() < 0.5 else record
-    if rotate:
+    if config.rotate:
         height, width = reference_size(record)
         record = quarter_turns(record, int(rng.integers(4)) if height == width else 2 * int(rng.integers(2)))
-    observations = {
-        name: _vary(each, rng, band_drop, date_drop, brightness) for name, each in record.observations.items()
-    }
-    return replace(record, observations=observations)
+    observations = {name: _vary(each, rng, config) for name, each in record.observations.items()}
+    if config.stream_drop:
+        observations = _drop_streams(observations, rng, config.stream_drop)
+    hidden = config.location_drop and rng.random() < config.location_drop
+    return replace(record, observations=observations, location_deg=None if hidden else record.location_deg)
 
 
 def reference_size(record: Record) -> tuple[int, int]:
@@ -278,20 +279,33 @@ def draw_dates(record: Record, rng: np.random.Generator, count: int) -> Record:
     return dataclasses.replace(record, observations={name: draw(each) for name, each in record.observations.items()})
 
 
-def _vary(
-    each: Observation, rng: np.random.Generator, band_drop: float, date_drop: float, brightness: float
-) -> Observation:
-    """Band and date dropout and brightness of one stream."""
+def _vary(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
+    """Band and date dropout and another light for one stream."""
     band_valid, valid, values = each.band_valid, each.valid, each.values
-    if band_drop:
-        band_valid = band_valid & _keep(rng, band_valid, band_drop)
-    if date_drop:
-        valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), date_drop)[:, None, None]
-    if brightness:
-        optical = (each.band_code == 0) & (each.wavelength_um > 0)
-        factor = 1 + rng.uniform(-brightness, brightness)
-        values = np.where(optical, values * factor, values).astype(values.dtype)
+    if config.band_drop:
+        band_valid = band_valid & _keep(rng, band_valid, config.band_drop)
+    if config.date_drop:
+        valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), config.date_drop)[:, None, None]
+    optical = (each.band_code == 0) & (each.wavelength_um > 0)
+    if optical.any() and (config.brightness or config.tilt or config.haze):
+        wavelength_um = np.where(optical, each.wavelength_um, 1.0)
+        place = np.clip(2 * np.log(wavelength_um / 0.4) / np.log(2.5 / 0.4) - 1, -1, 1)
+        gain, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
+        lit = values * ((1 + gain) * (1 + slope * place)) + scatter * (0.45 / wavelength_um) ** 4
+        values = np.where(optical, lit, values).astype(values.dtype)
     return replace(each, values=values, valid=valid, band_valid=band_valid)
+
+
+def _drop_streams(
+    observations: dict[str, Observation], rng: np.random.Generator, probability: float
+) -> dict[str, Observation]:
+    """Some streams without a valid pixel; one that has data stays."""
+    seen = np.array([bool(np.any(each.valid)) for each in observations.values()])
+    keep = _keep(rng, seen, probability)
+    return {
+        name: each if stays else replace(each, valid=np.zeros_like(each.valid))
+        for (name, each), stays in zip(observations.items(), keep, strict=True)
+    }
 
 
 def _keep(rng: np.random.Generator, usable: Pixels, probability: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
@@ -62,9 +63,33 @@ def make_optimizer(config: OptimizerConfig, build: Build) -> optax.GradientTrans
     mask = lambda tree: jax.tree_util.tree_map_with_path(lambda path, _: dotted(path) in decayed, tree)  # noqa: E731
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity(),
-        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
-        optax.add_decayed_weights(config.weight_decay, mask=mask),
+        adam_where_reached(config, mask),
     )
+
+
+def adam_where_reached(config: OptimizerConfig, decayed: Callable[[Any], Any]) -> optax.GradientTransformation:
+    """AdamW that leaves a parameter and its moments alone in a step whose gradient is zero in all its entries.
+
+    A batch holds one set of streams, so most batches do not reach the tokenizers of the others. There Adam's momentum
+    would go on for a dozen steps while its second moment fades: a rare source would move its parameters several times
+    as far as a common one, along the gradient of a single batch.
+    """
+    adam = optax.scale_by_adam(config.beta1, config.beta2, config.epsilon)
+    decay = optax.add_decayed_weights(config.weight_decay, mask=decayed)
+
+    def update(grads: Any, state: optax.ScaleByAdamState, params: Any = None) -> tuple[Any, optax.ScaleByAdamState]:
+        updates, new = adam.update(grads, state, params)
+        updates, _ = decay.update(updates, decay.init(params), params)
+        reached = jax.tree.map(lambda grad: jnp.any(grad != 0), grads)
+
+        def pick(moved: Any, still: Any) -> Any:
+            return jax.tree.map(jnp.where, reached, moved, still)
+
+        assert isinstance(new, optax.ScaleByAdamState)
+        kept = new._replace(mu=pick(new.mu, state.mu), nu=pick(new.nu, state.nu))
+        return pick(updates, jax.tree.map(jnp.zeros_like, updates)), kept
+
+    return optax.GradientTransformation(adam.init, update)  # type: ignore[arg-type]
 
 
 def abstract_model(build: Build) -> Any:

@@ -10,8 +10,9 @@ import pytest
 from rsfm.data.pipeline import Cached, Records, Source, make_batches, stack
 from rsfm.data.transforms import AugmentConfig
 from rsfm.errors import UserError
+from rsfm.pytree import replace
 from rsfm.tasks import Dialogue, converse
-from rsfm.types import Observation, Record, Sample
+from rsfm.types import Mask, Observation, Record, Sample
 
 STILL = AugmentConfig(flip=False, rotate=False)
 
@@ -168,3 +169,34 @@ def test_stack_refuses_samples_of_different_shape() -> None:
     a, b = (to_sample(Numbered(2, size=n)[0], Dialogue(turns=(("q", "a"),)), 2) for n in (4, 5))
     with pytest.raises(AssertionError, match="differ in structure or shape"):
         stack([a, b])
+
+
+class Mapped(Numbered):
+    """Four pixels of the classes meadow, pasture, field and nothing."""
+
+    def __getitem__(self, i: int) -> Record:
+        mask = Mask(class_index=np.array([[0, 1], [2, -1]]), legend=("meadow", "pasture", "field"))
+        return replace(super().__getitem__(i), mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("rename", "legend", "expected"),
+    [
+        ({"meadow": "grass", "pasture": "grass"}, (), (("grass", "field"), [[0, 0], [1, -1]])),
+        ({"meadow": "grass"}, ("water", "grass", "field"), (("water", "grass", "field"), [[1, -1], [2, -1]])),
+    ],
+)
+def test_a_source_may_ask_in_other_words(
+    rename: dict[str, str], legend: tuple[str, ...], expected: tuple[tuple[str, ...], list[list[int]]]
+) -> None:
+    masks: list[Mask] = []
+
+    def keep(record: Record, dialogue: Dialogue, text_length: int) -> Sample:
+        assert record.mask is not None
+        masks.append(record.mask)
+        return to_sample(record, dialogue, text_length)
+
+    asked = source("mapped", tasks=("segmentation",), rename=rename, legend=legend)
+    next(make_batches((asked,), keep, converse=converse, seed=0, open_dataset=lambda name, split: Mapped(8, size=2)))
+    assert masks[0].legend == expected[0]
+    np.testing.assert_array_equal(masks[0].class_index, expected[1])

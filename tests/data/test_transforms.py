@@ -124,9 +124,9 @@ def test_a_window_keeps_everything_in_place(size: tuple[int, int], crop: int, se
 
 @given(size=sizes, seed=seeds)
 def test_augmented_pixels_mask_boxes_and_grid_agree(size: tuple[int, int], seed: int) -> None:
-    moved = augment(record(*size), np.random.default_rng(seed), crop=5)
+    moved = augment(record(*size), np.random.default_rng(seed), AugmentConfig(crop=5))
     assert_paired(moved, size[1])
-    assert_same(moved, augment(record(*size), np.random.default_rng(seed), crop=5))
+    assert_same(moved, augment(record(*size), np.random.default_rng(seed), AugmentConfig(crop=5)))
 
 
 def test_a_coarse_stream_is_cut_to_the_same_footprint() -> None:
@@ -162,7 +162,9 @@ def test_a_window_holds_a_label_where_there_is_one(seed: int) -> None:
 def test_dropout_marks_bands_and_dates_and_leaves_one(seed: int, probability: float) -> None:
     before = record(4, 4)
     after = augment(
-        before, np.random.default_rng(seed), flip=False, rotate=False, band_drop=probability, date_drop=probability
+        before,
+        np.random.default_rng(seed),
+        AugmentConfig(flip=False, rotate=False, band_drop=probability, date_drop=probability),
     )
     for name, each in after.observations.items():
         np.testing.assert_array_equal(each.values, before.observations[name].values)
@@ -181,9 +183,7 @@ def test_dropout_spares_a_date_that_holds_something() -> None:
         after = augment(
             replace(before, observations={"fine": cloudy}),
             np.random.default_rng(seed),
-            flip=False,
-            rotate=False,
-            date_drop=0.9,
+            AugmentConfig(flip=False, rotate=False, date_drop=0.9),
         )
         np.testing.assert_array_equal(after.observations["fine"].valid, cloudy.valid)
 
@@ -192,10 +192,59 @@ def test_brightness_changes_optical_values_alone() -> None:
     before = record(4, 4)
     coded = replace(before.observations["coarse"], band_code=np.ones(1, np.int32))
     before = replace(before, observations={"fine": before.observations["fine"], "coarse": coded})
-    after = augment(before, np.random.default_rng(0), flip=False, rotate=False, brightness=0.2)
+    after = augment(before, np.random.default_rng(0), AugmentConfig(flip=False, rotate=False, brightness=0.2))
     np.testing.assert_array_equal(after.observations["coarse"].values, coded.values)
     ratio = after.observations["fine"].values[0, 1:] / before.observations["fine"].values[0, 1:]
     assert np.ptp(ratio) < 1e-6 and 0.8 <= ratio.mean() <= 1.2 and abs(ratio.mean() - 1) > 1e-3
+
+
+def test_light_keeps_radar_and_follows_the_wavelength() -> None:
+    before = record(4, 4)
+    radar = replace(
+        before.observations["coarse"], wavelength_um=np.array([55465.8], np.float32), band_code=np.ones(1, np.int32)
+    )
+    fine = replace(before.observations["fine"], wavelength_um=np.array([0.4, 1.0, 2.5], np.float32))
+    before = replace(before, observations={"fine": fine, "coarse": radar})
+    still = AugmentConfig(flip=False, rotate=False)
+    tilted = augment(before, np.random.default_rng(1), dataclasses.replace(still, tilt=0.3))
+    ratio = tilted.observations["fine"].values[0, 1, 1] / fine.values[0, 1, 1] - 1
+    assert ratio[0] == pytest.approx(-ratio[2], rel=1e-3) and abs(ratio[1]) < 0.1 * abs(ratio[0])
+    hazy = augment(before, np.random.default_rng(1), dataclasses.replace(still, haze=0.3))
+    added = hazy.observations["fine"].values[0, 1, 1] - fine.values[0, 1, 1]
+    assert added[0] / added[1] == pytest.approx(2.5**4, rel=0.05)
+    for after in (tilted, hazy):
+        np.testing.assert_array_equal(after.observations["coarse"].values, radar.values)
+
+
+@given(seed=seeds)
+def test_a_dropped_stream_has_no_valid_pixel_and_one_with_data_stays(seed: int) -> None:
+    before = record(4, 4)
+    empty = replace(before.observations["series"], valid=np.zeros_like(before.observations["series"].valid))
+    before = replace(before, observations={**before.observations, "series": empty})
+    after = augment(before, np.random.default_rng(seed), AugmentConfig(flip=False, rotate=False, stream_drop=0.9))
+    kept = [name for name, each in after.observations.items() if np.any(each.valid)]
+    assert kept and "series" not in kept
+    for name in kept:
+        np.testing.assert_array_equal(after.observations[name].valid, before.observations[name].valid)
+
+
+def test_a_place_is_hidden_with_the_probability_asked_for() -> None:
+    before, config = record(4, 4), AugmentConfig(location_drop=0.5)
+    places = [augment(before, np.random.default_rng(seed), config).location_deg for seed in range(200)]
+    assert 70 < sum(place is None for place in places) < 130
+
+
+def test_dates_are_drawn_those_with_data_first() -> None:
+    before = record(4, 4)
+    series = before.observations["series"]
+    valid = np.ones_like(series.valid)
+    valid[1] = False
+    before = replace(before, observations={"series": replace(series, valid=valid)})
+    config = AugmentConfig(flip=False, rotate=False, dates=2)
+    drawn = [augment(before, np.random.default_rng(seed), config).observations["series"] for seed in range(20)]
+    assert all(len(each.time_days) == 2 and np.all(each.valid) for each in drawn)
+    assert all(each.time_days[0] < each.time_days[1] for each in drawn)
+    assert len({tuple(each.time_days) for each in drawn}) > 1
 
 
 def test_only_squares_are_turned_by_quarters() -> None:
@@ -205,7 +254,7 @@ def test_only_squares_are_turned_by_quarters() -> None:
 
 def test_switched_off_it_changes_nothing() -> None:
     off = AugmentConfig(flip=False, rotate=False)
-    assert_same(augment(record(6, 4), np.random.default_rng(0), **dataclasses.asdict(off)), record(6, 4))
+    assert_same(augment(record(6, 4), np.random.default_rng(0), off), record(6, 4))
 
 
 @given(size=sizes, factor=st.integers(2, 4))
@@ -244,7 +293,7 @@ def test_a_straight_ramp_stays_straight_and_missing_pixels_do_not_spread_without
 
 @given(seed=seeds, zoom=st.floats(0.1, 1.5))
 def test_zoomed_windows_have_the_size_asked_for(seed: int, zoom: float) -> None:
-    after = augment(record(18, 14), np.random.default_rng(seed), crop=8, zoom=zoom)
+    after = augment(record(18, 14), np.random.default_rng(seed), AugmentConfig(crop=8, zoom=zoom))
     assert after.mask is not None and after.mask.class_index.shape == (8, 8)
     assert after.observations["fine"].values.shape == (2, 8, 8, 3)
     assert 10 / (1 + zoom) - 1 <= float(after.observations["fine"].gsd_m) <= 10 * (1 + zoom) + 1

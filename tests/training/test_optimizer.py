@@ -7,7 +7,14 @@ import pytest
 
 from rsfm.errors import UserError
 from rsfm.training.config import OptimizerConfig
-from rsfm.training.optimizer import SCHEDULES, abstract_model, make_optimizer, make_schedule, matrices
+from rsfm.training.optimizer import (
+    SCHEDULES,
+    abstract_model,
+    adam_where_reached,
+    make_optimizer,
+    make_schedule,
+    matrices,
+)
 from rsfm.training.state import create_state
 from tests.training.standin import build
 
@@ -35,15 +42,29 @@ def test_only_matrices_decay() -> None:
     """The stacked norms and biases of the layers have two dimensions, one of them the stack."""
     found = matrices(abstract_model(build))
     assert found == {"embedding.embedding", "pixels.kernel", "layers.up.kernel", "layers.down.kernel", "value.kernel"}
-    optimizer = make_optimizer(OptimizerConfig(weight_decay=0.5, clip_norm=0.0), build)
-    state = create_state(build, optimizer)
-    params = jax.tree.map(lambda leaf: jnp.ones_like(leaf), state.params)
-    updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), state.optimizer, params)
-    assert (
-        float(updates["layers"]["up"]["kernel"].min()) == 0.5
-        and float(jnp.abs(updates["layers"]["norm"]["scale"]).max()) == 0.0
-    )
-    assert float(jnp.abs(updates["layers"]["up"]["bias"]).max()) == 0.0
+    params = jax.tree.map(jnp.ones_like, create_state(build, make_optimizer(OptimizerConfig(), build)).params)
+    moved = []
+    for decay in (0.0, 0.5):
+        optimizer = make_optimizer(OptimizerConfig(weight_decay=decay, clip_norm=0.0), build)
+        moved.append(optimizer.update(params, optimizer.init(params), params)[0])
+    decayed = jax.tree.map(lambda without, with_decay: with_decay - without, *moved)
+    np.testing.assert_allclose(decayed["layers"]["up"]["kernel"], 0.5, rtol=1e-6)
+    assert float(jnp.abs(decayed["layers"]["norm"]["scale"]).max()) == 0.0
+    assert float(jnp.abs(decayed["layers"]["up"]["bias"]).max()) == 0.0
+
+
+def test_what_a_step_does_not_reach_stands_still() -> None:
+    """Parameters and moments; and a rare gradient moves a parameter as if the steps between had not been."""
+    config = OptimizerConfig(weight_decay=0.1, clip_norm=0.0, beta1=0.5, beta2=0.5)
+    params = {"often": jnp.ones((2, 2)), "rare": jnp.ones((2, 2))}
+    optimizer = adam_where_reached(config, lambda tree: jax.tree.map(lambda _: True, tree))
+    reached, missed = ({"often": jnp.ones((2, 2)), "rare": jnp.full((2, 2), value)} for value in (1.0, 0.0))
+    _, state = optimizer.update(reached, optimizer.init(params), params)
+    updates, after = optimizer.update(missed, state, params)
+    assert float(jnp.abs(updates["rare"]).max()) == 0.0 and float(updates["often"].min()) > 0.5
+    np.testing.assert_array_equal(after.mu["rare"], state.mu["rare"])
+    np.testing.assert_array_equal(after.nu["rare"], state.nu["rare"])
+    assert float(jnp.abs(after.mu["often"] - state.mu["often"]).max()) > 0.0
 
 
 def test_clip_bounds_the_global_norm() -> None:
