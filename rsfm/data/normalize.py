@@ -1,10 +1,10 @@
 """Physical units to the model's numbers: by unit, or by a sensor's fitted band statistics.   c bands"""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from rsfm.errors import UserError, lookup
 from rsfm.sensors import SENSORS
@@ -27,11 +27,17 @@ CLIP = 12.0  # normalized values beyond are clipped: a hot pixel must not own a 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BandStatistics:
-    """Mean and standard deviation of each band of a sensor's table, in physical units, over the named split."""
+    """Mean and standard deviation of each band of a sensor's table, in physical units, over the named split.
+
+    Attributes:
+        relative: a pixel's values are first divided by its brightness, the mean over its bands of value / `mean`, so that
+            sun, slope and shadow are taken out and the spectrum's shape stays; `std` is that of the shapes.
+    """
 
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    relative: bool = False
 
 
 def unit_constants(sensor: Sensor) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
@@ -60,11 +66,22 @@ def normalize(
         center = np.asarray(statistics[name].mean, np.float32)
         scale = np.maximum(np.asarray(statistics[name].std, np.float32), 1e-6)
     at = band_places(sensor, observation)
-    values = (np.asarray(observation.values, np.float32) - center[at]) / scale[at]
     kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)
+    values = np.asarray(observation.values, np.float32)
+    if name in statistics and statistics[name].relative:
+        values = values / brightness(values, kept, center[at])
+    values = (values - center[at]) / scale[at]
     if name in statistics:
         _check_fit(name, statistics[name], values[kept], np.asarray(observation.values)[kept])
     return np.where(kept, np.clip(np.nan_to_num(values), -CLIP, CLIP), 0.0).astype(np.float32)
+
+
+def brightness(
+    values: Float[np.ndarray, "*p c"], kept: Bool[np.ndarray, "*p c"], typical: Float[np.ndarray, " c"]
+) -> Float[np.ndarray, "*p 1"]:
+    """Each pixel's mean over its valid bands of value / typical value: 1 on average, whatever bands are there."""
+    share = np.where(kept, values / typical, 0.0).sum(-1, keepdims=True) / np.maximum(kept.sum(-1, keepdims=True), 1)
+    return np.maximum(share, 1e-3)
 
 
 def _check_fit(name: str, fitted: BandStatistics, normalized: np.ndarray, physical: np.ndarray) -> None:
@@ -76,16 +93,31 @@ def _check_fit(name: str, fitted: BandStatistics, normalized: np.ndarray, physic
         )
 
 
-def fit_statistics(name: str, records: Iterable[Record], *, source: str) -> BandStatistics:
+def fit_statistics(name: str, records: Sequence[Record], *, source: str, relative: bool = False) -> BandStatistics:
     """Mean and deviation of a sensor's bands over the valid pixels of some records; over labelled pixels where there is a mask."""
-    count, total, square = 0.0, np.zeros(1), np.zeros(1)
-    for record in records:
-        observation = record.observations[name]
-        pixels = np.asarray(observation.valid)
-        if record.mask is not None and record.mask.class_index.shape == pixels.shape[1:]:
-            pixels = pixels & (record.mask.class_index != -1)
-        values = np.asarray(observation.values, np.float64)[pixels]
+    mean, deviation = _moments(_pixels(name, record) for record in records)
+    if relative:
+        shapes = (
+            pixels / brightness(pixels, np.isfinite(pixels), mean) for pixels in (_pixels(name, r) for r in records)
+        )
+        deviation = _moments(shapes)[1]
+    return BandStatistics(
+        source=source, mean=tuple(map(float, mean)), std=tuple(map(float, deviation)), relative=relative
+    )
+
+
+def _pixels(name: str, record: Record) -> Float[np.ndarray, "n c"]:
+    observation = record.observations[name]
+    pixels = np.asarray(observation.valid)
+    if record.mask is not None and record.mask.class_index.shape == pixels.shape[1:]:
+        pixels = pixels & (record.mask.class_index != -1)
+    return np.asarray(observation.values, np.float64)[pixels]
+
+
+def _moments(parts: Iterable[Float[np.ndarray, "n c"]]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over all rows."""
+    count, total, square = 0, np.zeros(1), np.zeros(1)
+    for values in parts:
         count, total, square = count + len(values), total + values.sum(0), square + (values**2).sum(0)
     mean = total / max(count, 1)
-    std = np.sqrt(np.maximum(square / max(count, 1) - mean**2, 0.0))
-    return BandStatistics(source=source, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    return mean, np.sqrt(np.maximum(square / max(count, 1) - mean**2, 0.0))

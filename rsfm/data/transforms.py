@@ -28,6 +28,10 @@ class AugmentConfig:
         flip: left-right and up-down, each with probability one half.
         rotate: quarter turns; half turns only for pictures that are not square.
         crop: edge in reference pixels of a random window; 0 keeps the whole picture.
+        class_even: share of the windows of a labelled picture that hold a class drawn evenly among those present, so that
+            rare classes are seen; the others hold any labelled pixel.
+        mosaic: edge in pixels of tiles from random places, each turned and lit for itself, that a window of `crop` is made
+            of; 0: one window. Where few scenes are labelled this hides their layout, which would be learned by heart.
         zoom: the window's edge is drawn between crop / (1 + zoom) and crop * (1 + zoom), and resampled to `crop`.
         band_drop: probability of each band to be marked missing; one band always stays.
         date_drop: probability of each acquisition to be marked missing; one always stays.
@@ -43,6 +47,8 @@ class AugmentConfig:
     flip: bool = True
     rotate: bool = True
     crop: int = 0
+    class_even: float = 0.5
+    mosaic: int = 0
     zoom: float = 0.0
     band_drop: float = 0.0
     date_drop: float = 0.0
@@ -59,19 +65,64 @@ def augment(record: Record, rng: np.random.Generator, config: AugmentConfig | No
     config = config or AugmentConfig()
     if config.dates:
         record = draw_dates(record, rng, config.dates)
+    if config.mosaic:
+        return _finish(mosaic(record, rng, config), rng, config)
     if config.crop and config.zoom:
         edge = round(config.crop * (1 + config.zoom) ** rng.uniform(-1, 1))
-        record = random_crop(record, rng, min(edge, *reference_size(record)))
+        record = random_crop(record, rng, min(edge, *reference_size(record)), config.class_even)
         record = resize(record, config.crop, config.crop)
     elif config.crop:
-        record = random_crop(record, rng, config.crop)
+        record = random_crop(record, rng, config.crop, config.class_even)
     if config.flip:
         record = flip_columns(record) if rng.random() < 0.5 else record
         record = flip_rows(record) if rng.random() < 0.5 else record
     if config.rotate:
         height, width = reference_size(record)
         record = quarter_turns(record, int(rng.integers(4)) if height == width else 2 * int(rng.integers(2)))
-    observations = {name: _vary(each, rng, config) for name, each in record.observations.items()}
+    lit = {name: _light(each, rng, config) for name, each in record.observations.items()}
+    return _finish(replace(record, observations=lit), rng, config)
+
+
+def mosaic(record: Record, rng: np.random.Generator, config: AugmentConfig) -> Record:
+    """A square of `config.crop` pixels of tiles of `config.mosaic` pixels, every one a variant of the record by itself.
+
+    All streams must have the reference picture's pixels, or one. Boxes, values and the grid are of no tile and are dropped.
+    """
+    side = max(1, config.crop // config.mosaic)
+    each = AugmentConfig(
+        flip=config.flip,
+        rotate=config.rotate,
+        crop=config.mosaic,
+        class_even=config.class_even,
+        brightness=config.brightness,
+        tilt=config.tilt,
+        haze=config.haze,
+    )
+    tiles = [[augment(record, rng, each) for _ in range(side)] for _ in range(side)]
+
+    def join(pick: Callable[[Record], Pixels], row: int) -> Pixels:
+        first = pick(tiles[0][0])
+        if first.shape[row : row + 2] == (1, 1):
+            return first
+        return np.concatenate([np.concatenate([pick(t) for t in line], row + 1) for line in tiles], row)
+
+    observations = {
+        name: replace(
+            seen,
+            values=join(lambda tile, name=name: tile.observations[name].values, 1),  # type: ignore[misc]
+            valid=join(lambda tile, name=name: tile.observations[name].valid, 1),  # type: ignore[misc]
+        )
+        for name, seen in record.observations.items()
+    }
+    labels = None
+    if record.mask is not None:
+        labels = replace(record.mask, class_index=join(lambda tile: tile.mask.class_index, 0))  # type: ignore[union-attr]
+    return replace(record, observations=observations, mask=labels, boxes=None, images={}, values=(), grid=None)
+
+
+def _finish(record: Record, rng: np.random.Generator, config: AugmentConfig) -> Record:
+    """What is missing: bands, dates, streams, the location."""
+    observations = {name: _drop(each, rng, config) for name, each in record.observations.items()}
     if config.stream_drop:
         observations = _drop_streams(observations, rng, config.stream_drop)
     hidden = config.location_drop and rng.random() < config.location_drop
@@ -110,17 +161,16 @@ def quarter_turns(record: Record, turns: int) -> Record:
     return record
 
 
-def random_crop(record: Record, rng: np.random.Generator, size: int) -> Record:
+def random_crop(record: Record, rng: np.random.Generator, size: int, class_even: float = 0.5) -> Record:
     """A random window of `size` x `size` reference pixels, smaller where the picture is.
 
-    With a mask the window holds a labelled pixel wherever there is one: half of the time of a class drawn evenly among
-    those present, so that rare classes are seen, half of the time any.
+    With a mask the window holds a labelled pixel wherever there is one; `class_even` as in AugmentConfig.
     """
     height, width = reference_size(record)
     rows, columns = min(size, height), min(size, width)
     if (rows, columns) == (height, width):
         return record
-    anchor = None if record.mask is None else _labelled_pixel(record.mask, rng)
+    anchor = None if record.mask is None else _labelled_pixel(record.mask, rng, class_even)
     top = _start(rng, height, rows, None if anchor is None else anchor[0])
     left = _start(rng, width, columns, None if anchor is None else anchor[1])
     return crop_window(record, (top, left, rows, columns))
@@ -248,11 +298,11 @@ def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:
     return Boxes(corners=boxes.corners[keep], labels=tuple(boxes.labels[i] for i in keep))
 
 
-def _labelled_pixel(mask: Mask, rng: np.random.Generator) -> tuple[int, int] | None:
+def _labelled_pixel(mask: Mask, rng: np.random.Generator, class_even: float) -> tuple[int, int] | None:
     labelled = mask.class_index >= 0
     if not labelled.any():
         return None
-    if rng.random() < 0.5:
+    if rng.random() < class_even:
         present = np.unique(mask.class_index[labelled])
         labelled = mask.class_index == present[rng.integers(len(present))]
     flat = np.flatnonzero(labelled)
@@ -279,21 +329,26 @@ def draw_dates(record: Record, rng: np.random.Generator, count: int) -> Record:
     return dataclasses.replace(record, observations={name: draw(each) for name, each in record.observations.items()})
 
 
-def _vary(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
-    """Band and date dropout and another light for one stream."""
-    band_valid, valid, values = each.band_valid, each.valid, each.values
+def _light(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
+    """Another light on the optical bands of one stream."""
+    optical = (each.band_code == 0) & (each.wavelength_um > 0)
+    if not (optical.any() and (config.brightness or config.tilt or config.haze)):
+        return each
+    wavelength_um = np.where(optical, each.wavelength_um, 1.0)
+    place = np.clip(2 * np.log(wavelength_um / 0.4) / np.log(2.5 / 0.4) - 1, -1, 1)
+    gain, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
+    lit = each.values * ((1 + gain) * (1 + slope * place)) + scatter * (0.45 / wavelength_um) ** 4
+    return replace(each, values=np.where(optical, lit, each.values).astype(each.values.dtype))
+
+
+def _drop(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
+    """Band and date dropout of one stream."""
+    band_valid, valid = each.band_valid, each.valid
     if config.band_drop:
         band_valid = band_valid & _keep(rng, band_valid, config.band_drop)
     if config.date_drop:
         valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), config.date_drop)[:, None, None]
-    optical = (each.band_code == 0) & (each.wavelength_um > 0)
-    if optical.any() and (config.brightness or config.tilt or config.haze):
-        wavelength_um = np.where(optical, each.wavelength_um, 1.0)
-        place = np.clip(2 * np.log(wavelength_um / 0.4) / np.log(2.5 / 0.4) - 1, -1, 1)
-        gain, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
-        lit = values * ((1 + gain) * (1 + slope * place)) + scatter * (0.45 / wavelength_um) ** 4
-        values = np.where(optical, lit, values).astype(values.dtype)
-    return replace(each, values=values, valid=valid, band_valid=band_valid)
+    return replace(each, valid=valid, band_valid=band_valid)
 
 
 def _drop_streams(

@@ -8,9 +8,9 @@ from rsfm.nn.transformer import TransformerConfig
 from rsfm.types import StreamSpec
 
 VOCABULARY = 2048  # of tokenizers/text
-# Hyperspectral responses: every 25 nm where vegetation and iron absorb, every 75 nm beyond.
-HSI_CENTERS_UM = tuple(round(0.41 + 0.035 * i, 4) for i in range(18)) + tuple(
-    round(1.08 + 0.105 * i, 4) for i in range(14)
+# Hyperspectral responses: every 20 nm where pigments and iron absorb, every 45 nm beyond.
+HSI_CENTERS_UM = tuple(round(0.41 + 0.02 * i, 4) for i in range(32)) + tuple(
+    round(1.06 + 0.046 * i, 4) for i in range(32)
 )
 
 
@@ -74,13 +74,14 @@ def _size(
             unroll=unroll,
         )
 
+    expert_hidden = 2 * text_width // 3 // 64 * 64
     return ModelConfig(
         streams=streams(window, dates=dates),
         encoder=stack(width, depth, 1),
         token_budget=budget,
         connector=ConnectorConfig(queries=queries, heads=width // head_dim),
         decoder=DecoderConfig(transformer=stack(text_width, text_depth, 3), vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=experts, hidden=text_width, shared_hidden=text_width),
+        experts=ExpertConfig(experts=experts, hidden=expert_hidden, shared_hidden=expert_hidden),
         value=ValueConfig(),
         mask=MaskConfig(),
         compute_dtype=dtype,

@@ -46,6 +46,29 @@ def test_fitted_statistics_standardize_what_they_were_fitted_on():
     np.testing.assert_allclose([out.mean(), out.std()], [0, 1], atol=1e-3)
 
 
+def test_relative_statistics_keep_the_shape_and_drop_the_brightness():
+    rng = np.random.default_rng(0)
+    shape = rng.uniform(0.5, 1.5, (1, 24, 24, 3)) * [0.1, 0.2, 0.4]
+    light = rng.uniform(0.2, 3.0, (1, 24, 24, 1))
+    records = [
+        Record(
+            id="x",
+            observations={
+                "aerial_rgb": observe(SENSORS["aerial_rgb"], values.astype(np.float32), time_days=[0.0], gsd_m=1.0)
+            },
+        )
+        for values in (shape, shape * light)
+    ]
+    table = {"aerial_rgb": fit_statistics("aerial_rgb", records[:1], source="test", relative=True)}
+    even, lit = (normalize("aerial_rgb", record.observations["aerial_rgb"], table) for record in records)
+    np.testing.assert_allclose(even, lit, atol=1e-4)
+    assert abs(even.mean()) < 0.2 and even.std() == pytest.approx(1, abs=0.1)
+    halved = type(records[0].observations["aerial_rgb"])(
+        **{**records[0].observations["aerial_rgb"].__dict__, "band_valid": np.array([True, True, False])}
+    )
+    assert not normalize("aerial_rgb", halved, table)[..., 2].any(), "a missing band has no part in the brightness"
+
+
 def test_values_of_another_unit_are_refused():
     table = {"aerial_rgb": BandStatistics(source="test", mean=(0.4,) * 3, std=(0.1,) * 3)}
     with pytest.raises(

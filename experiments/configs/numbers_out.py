@@ -1,0 +1,95 @@
+"""Which way out serves a number best: text digits, bins, one number, mean and deviation, mixture density or quantiles?
+
+Command:   python experiments/numbers/run.py numbers_out          (7 ways x 5 seeds; resumes; about 10 minutes of one core)
+           python experiments/numbers/report.py                   (rows and figure)
+Data:      fuel_moisture as a series of 18 bands and 3 months, with its place; train on `train`, settings and calibration on
+           `val` (20 sites held out of training), scored on the published test sites.
+Expected:  the heads with a spread within 1 % of each other in RMSE and ahead in CRPS; text digits behind by some percent.
+Result:    experiments/results/numbers.jsonl, LOG.md.
+"""
+
+import dataclasses
+import json
+
+from rsfm.config import from_json
+from rsfm.data.normalize import BandStatistics
+from rsfm.data.pipeline import Source
+from rsfm.data.root import REPOSITORY
+from rsfm.data.transforms import AugmentConfig
+from rsfm.heads import ExpertConfig, ValueConfig
+from rsfm.models.connector import ConnectorConfig
+from rsfm.models.decoder import DecoderConfig
+from rsfm.models.foundation import ModelConfig, StreamConfig
+from rsfm.models.sizes import VOCABULARY
+from rsfm.nn.transformer import TransformerConfig
+from rsfm.processor import ProcessorConfig
+from rsfm.quantities import Quantity
+from rsfm.tokenizers.numeric import NumericConfig
+from rsfm.training.config import OptimizerConfig, TrainConfig
+from rsfm.training.experiment import ExperimentConfig
+from rsfm.training.objective import LossConfig
+from rsfm.types import StreamSpec
+
+FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
+STACK = TransformerConfig(width=64, depth=2, heads=4, mlp_width=128, unroll=2)
+
+CONFIG = ExperimentConfig(
+    name="numbers_out",
+    model=ModelConfig(
+        streams={
+            "series": StreamConfig(
+                spec=StreamSpec(families=("mixed",), size=1, times=4, bands=18, patch=1),
+                tokenizer="coded",
+                options={"hidden": 64},
+            )
+        },
+        encoder=STACK,
+        connector=ConnectorConfig(kind="mlp"),
+        decoder=DecoderConfig(transformer=STACK, vocabulary=VOCABULARY),
+        experts=ExpertConfig(experts=0),
+        value=ValueConfig(pooled=4, width=64, hidden=96, depth=1),
+    ),
+    processor=ProcessorConfig(
+        streams={},
+        statistics={"fuel_moisture_table": from_json(BandStatistics, FITTED["sensors"]["fuel_moisture_table"])},
+        quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
+        text_lengths=(18,),
+        max_values=1,
+        max_masks=1,
+    ),
+    train=TrainConfig(
+        steps=200, optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=20, final_fraction=0.02, weight_decay=0.1)
+    ),
+    data=(
+        Source(
+            dataset="fuel_moisture",
+            tasks=("regression",),
+            batch_size=64,
+            text_length=24,
+            augment=AugmentConfig(flip=False, rotate=False),
+        ),
+    ),
+)
+
+
+def _head(kind: str, loss: str = "") -> ExperimentConfig:
+    model = dataclasses.replace(CONFIG.model, value=dataclasses.replace(CONFIG.model.value, kind=kind))
+    train = dataclasses.replace(CONFIG.train, loss=LossConfig(value=loss))
+    return dataclasses.replace(CONFIG, model=model, train=train)
+
+
+def _written(kind: str) -> ExperimentConfig:
+    processor = dataclasses.replace(CONFIG.processor, numbers=NumericConfig(kind=kind), numbers_written=True)
+    return dataclasses.replace(CONFIG, processor=processor)
+
+
+VARIANTS = {
+    "mixer": _head("mixer"),
+    "plain": _head("plain"),
+    "mixture": _head("mixture"),
+    "mixture, CRPS": _head("mixture", "crps"),
+    "quantiles": _head("quantiles"),
+    "bins": _head("bins"),
+    "digits": _written("digits"),
+    "text": _written("text"),
+}
