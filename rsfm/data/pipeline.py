@@ -17,7 +17,7 @@ import numpy as np
 from rsfm.data.datasets import DATASETS
 from rsfm.data.prepare import PreparedDataset, is_prepared
 from rsfm.data.root import data_root
-from rsfm.data.transforms import AugmentConfig, augment
+from rsfm.data.transforms import AugmentConfig, augment, reference_size
 from rsfm.errors import UserError, lookup
 from rsfm.pytree import replace
 from rsfm.types import Array, Mask, Record, Sample
@@ -39,6 +39,8 @@ class Source:
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
         text_length: tokens a conversation is padded to; short ones are quicker.
         rename: classes of the mask to be called otherwise, so that data sets of one meaning share words.
+        weak_masks: a picture without a mask, whose scene or only tag is a key, counts as all of the class it names. Weak
+            labels: farmland has its trees.
         legend: the classes asked for in a map, of which a data set may hold a part; empty: its own.
     """
 
@@ -51,6 +53,7 @@ class Source:
     cache_mb: int = 1024
     text_length: int = 64
     rename: dict[str, str] = dataclasses.field(default_factory=dict)
+    weak_masks: dict[str, str] = dataclasses.field(default_factory=dict)
     legend: tuple[str, ...] = ()
 
 
@@ -182,13 +185,22 @@ def _batches(
 
 def _labelled(record: Record, source: Source) -> Record:
     """The record with its mask in the source's words and legend; pixels of classes outside the legend have no label."""
-    if record.mask is None or not (source.rename or source.legend):
-        return record
-    names = [source.rename.get(name, name) for name in record.mask.legend]
+    mask = record.mask or _weak_mask(record, source.weak_masks)
+    if mask is None or not (source.rename or source.legend):
+        return dataclasses.replace(record, mask=mask)
+    names = [source.rename.get(name, name) for name in mask.legend]
     legend = source.legend or tuple(dict.fromkeys(names))
     table = np.array([*(legend.index(name) if name in legend else -1 for name in names), -1])
-    mask = Mask(class_index=table[record.mask.class_index], legend=legend)  # -1 reads the last entry
+    mask = Mask(class_index=table[mask.class_index], legend=legend)  # -1 reads the last entry
     return dataclasses.replace(record, mask=mask)
+
+
+def _weak_mask(record: Record, classes: dict[str, str]) -> Mask | None:
+    """One class all over, from what is said of the whole picture."""
+    said = record.scene or (record.tags[0] if len(record.tags) == 1 else "")
+    if said not in classes:
+        return None
+    return Mask(class_index=np.zeros(reference_size(record), np.int64), legend=(classes[said],))
 
 
 def stack(samples: Sequence[Sample]) -> Sample:

@@ -200,3 +200,19 @@ def test_a_source_may_ask_in_other_words(
     next(make_batches((asked,), keep, converse=converse, seed=0, open_dataset=lambda name, split: Mapped(8, size=2)))
     assert masks[0].legend == expected[0]
     np.testing.assert_array_equal(masks[0].class_index, expected[1])
+
+
+def test_a_scene_may_stand_for_a_mask() -> None:
+    masks: list[Mask | None] = []
+
+    def keep(record: Record, dialogue: Dialogue, text_length: int) -> Sample:
+        masks.append(record.mask)
+        return to_sample(record, dialogue, text_length)
+
+    weak = {f"scene {i}": "field" for i in range(0, 30, 4)}
+    asked = source(tasks=("segmentation",), weak_masks=weak, legend=("water", "field"))
+    next(make_batches((asked,), keep, converse=converse, seed=0, open_dataset=open_dataset))
+    assert len(masks) >= 4
+    for mask in masks:
+        assert mask is not None and mask.legend == ("water", "field")
+        np.testing.assert_array_equal(mask.class_index, np.ones((4, 4)))

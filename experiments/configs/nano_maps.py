@@ -1,0 +1,94 @@
+"""Do weak labels from the names of aerial scenes teach nano land cover that its two labelled Sentinel tiles do not show?
+
+Command:   rsfm train experiments/configs/nano_maps.py --out runs/nano_maps      (starts from runs/nano, see nano.py)
+           python experiments/release.py runs/nano_maps rsfm/checkpoints/nano --calibrate fuel_moisture:val
+Data:      the mask sources of nano.py; aid_rsicd train, where a scene of one cover counts as a mask of it ("farmland" -> crops), and the
+           one BigEarthNet training patch with a single tag. No Sentinel pixel of European crops is labelled in training.
+Trained:   only what makes masks; words and numbers pass through parameters that stay bit for bit as they were.
+Expected:  land cover on the tile left out above the training majority (mIoU .019) by a clear margin.
+Result:    experiments/results/nano.jsonl and LOG.md.
+"""
+
+import dataclasses
+
+from rsfm.data.datasets.terramesh import LEGEND as LAND_COVER
+from rsfm.data.pipeline import Source
+from rsfm.data.transforms import AugmentConfig
+from rsfm.training.config import OptimizerConfig, TrainConfig
+from rsfm.training.experiment import load_config
+
+NANO = load_config("nano")
+SCENE_COVER = {
+    "farmland": "crops",
+    "forest": "trees",
+    "meadow": "rangeland",
+    "bare land": "bare ground",
+    "desert": "bare ground",
+    "dense residential": "built area",
+    "medium residential": "built area",
+    "commercial": "built area",
+    "industrial": "built area",
+    "Pastures": "rangeland",
+}
+STAY = (
+    "encoder",
+    "decoder",
+    "connector",
+    "location",
+    "value_experts",
+    "value_head",
+    "tokenizers.series",
+    *(
+        f"tokenizers.optical.{part}"
+        for part in (
+            "pyramid",
+            "from_pyramid",
+            "kernel",
+            "group",
+            "coverage",
+            "calendar",
+            "correction",
+            "log_center",
+            "log_sigma",
+        )
+    ),
+)
+LIT = AugmentConfig(brightness=0.3, tilt=0.15, haze=0.04, location_drop=0.7, band_drop=0.1)
+
+
+def weak(dataset: str, weight: float, batch_size: int, augment: AugmentConfig) -> Source:
+    """A source whose scenes stand for masks."""
+    return Source(
+        dataset=dataset,
+        tasks=("segmentation",),
+        weight=weight,
+        batch_size=batch_size,
+        text_length=96,
+        weak_masks=SCENE_COVER,
+        legend=LAND_COVER,
+        augment=augment,
+    )
+
+
+MASKS = tuple(source for source in NANO.data if source.tasks[0] == "segmentation")
+CONFIG = dataclasses.replace(
+    NANO,
+    name="nano_maps",
+    train=TrainConfig(
+        steps=400,
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=20, final_fraction=0.01, weight_decay=0.05),
+        freeze=STAY,
+        save_every=0,
+        average_decay=0.98,
+    ),
+    data=(
+        *(
+            dataclasses.replace(source, weight=weight)
+            for source, weight in zip(MASKS, (0.35, 0.1, 0.1, 0.15), strict=True)
+        ),
+        weak("aid_rsicd", 0.25, 16, dataclasses.replace(LIT, crop=100, zoom=0.5)),
+        weak("bigearthnet", 0.05, 4, dataclasses.replace(LIT, stream_drop=0.4)),
+    ),
+    init_from="runs/nano",
+    init_parts={},
+)
