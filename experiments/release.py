@@ -4,17 +4,17 @@
     python experiments/release.py runs/nano rsfm/checkpoints/nano --calibrate fuel_moisture:val
 
 The newest state of the run is taken, with averaged weights where they were kept, and stored in float16. With --calibrate the
-half width of the intervals of that data's quantity is stretched so that nine tenths of the targets lie inside (split conformal
-prediction with the normalized residual, Lei et al. 2018, arXiv:1604.04173); the split must be one that was not trained on.
+intervals of that data's quantity are stretched about their middle so that nine tenths of the targets lie inside
+(rsfm.calibration); the split must be one that was not trained on.
 """
 
 import argparse
 import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
 
+from rsfm.calibration import stretch
 from rsfm.data.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.evaluation import evaluate
@@ -29,7 +29,6 @@ from rsfm.training.engine import JitEngine
 from rsfm.training.experiment import load_config, make_build, make_processor
 from rsfm.training.state import merge
 
-COVERAGE = 0.9
 CARD = Path(__file__).parent / "nano_card.md"
 
 
@@ -48,18 +47,14 @@ def calibrated(model: FoundationModel, processor: Processor, dataset: str, split
     """The processor with the stretch of one quantity set on held-out records."""
     records = open_records(dataset, split)
     _, answers = evaluate(model, processor, records, "regression", progress=True)
-    ratio = []
-    for i, answer in enumerate(answers):
-        if answer.values and answer.values[0].low is not None and answer.values[0].high is not None:
-            half = (answer.values[0].high - answer.values[0].low) / 2
-            ratio.append(abs(records[i].values[0].value - answer.values[0].value) / max(half, 1e-9))
-    rank = min(1.0, math.ceil((len(ratio) + 1) * COVERAGE) / len(ratio))
-    stretch = float(np.quantile(ratio, rank))
+    rows = np.concatenate([TASKS["regression"].statistics(records[i], answer) for i, answer in enumerate(answers)])
     asked = TASKS["regression"].question(records[0])
-    target = find(processor.config.quantities, asked, records[0].values[0].unit)
-    print(f"{target.name}: intervals stretched by {stretch:.3f} from {len(ratio)} records of {dataset} {split}")
+    quantity = find(processor.config.quantities, asked, records[0].values[0].unit)
+    best, target, low, high = np.vectorize(quantity.standardize)(rows[~np.isnan(rows).any(1)]).T
+    factor = stretch(target, best, low, high)
+    print(f"{quantity.name}: intervals stretched by {factor:.3f} from {len(target)} records of {dataset} {split}")
     stretched = tuple(
-        dataclasses.replace(each, stretch=each.stretch * stretch) if each == target else each
+        dataclasses.replace(each, stretch=each.stretch * factor) if each == quantity else each
         for each in processor.config.quantities
     )
     return Processor(dataclasses.replace(processor.config, quantities=stretched), processor.text)

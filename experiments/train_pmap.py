@@ -7,11 +7,14 @@ rest, give both --train.loss.weights.balance 0 --train.loss.weights.z_loss 0.
 """
 
 import sys
+from pathlib import Path
 
 import jax
+import tyro
 
+from rsfm import cli
+from rsfm.commands.train import train_config
 from rsfm.errors import UserError
-from rsfm.training.command import main
 from rsfm.training.config import TrainConfig
 from rsfm.training.optimizer import make_optimizer, make_schedule
 from rsfm.training.state import Build, TrainState, create_state
@@ -80,5 +83,23 @@ class PmapEngine:
         return jax.tree.map(lambda leaf: leaf.reshape(self.devices, -1, *leaf.shape[1:]), batch)
 
 
+def train(
+    config: tyro.conf.Positional[str], *, out: Path, resume: bool = False, overrides: tuple[str, ...] = ()
+) -> int:
+    """Trains a model under jax.pmap, to compare with experiments/train.py.
+
+    Example:
+        python experiments/train_pmap.py debug --out runs/pmap --train.steps 20
+
+    Args:
+        config: a name in experiments/configs, a Python file that defines CONFIG, or a run's config.json.
+        out: run folder.
+        resume: go on from the last state in the run folder.
+        overrides: fields of the config by dotted name.
+    """
+    program = "python experiments/train_pmap.py"
+    return train_config(config, out, resume=resume, overrides=overrides, engine=PmapEngine, program=program)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], __doc__, PmapEngine))
+    sys.exit(cli.exit_code(lambda: cli.call(train, "train_pmap.py", sys.argv[1:])))

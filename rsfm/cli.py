@@ -14,9 +14,11 @@ from rsfm.errors import UserError, lookup
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("rsfm.commands.demo", "demo", "ask a real Sentinel-1 and Sentinel-2 patch several questions"),
     "predict": ("rsfm.commands.predict", "predict", "ask questions of your own scenes: text, numbers, maps"),
+    "chat": ("rsfm.commands.chat", "chat", "talk about a scene in the terminal, turn by turn"),
     "train": ("rsfm.commands.train", "train", "train a model from a config file, or resume it"),
     "finetune": ("rsfm.commands.finetune", "finetune", "train a checkpoint further on a data set"),
     "evaluate": ("rsfm.commands.evaluate", "evaluate", "score a checkpoint on a data set's split"),
+    "score": ("rsfm.commands.score", "score", "score anybody's file of answers, captions, boxes or counts"),
     "info": ("rsfm.commands.info", "info", "parameters and FLOPs of the sizes or of a checkpoint"),
     "data": ("rsfm.commands.data", "", "list, show or prepare data sets"),
     "doctor": ("rsfm.commands.doctor", "doctor", "versions, devices, memory, data and checkpoint of this machine"),
@@ -26,7 +28,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 DATA_COMMANDS: dict[str, tuple[str, str, str]] = {
     "list": ("rsfm.commands.data", "list_datasets", "what is known, where to get it, and whether it is here"),
     "show": ("rsfm.commands.data", "show", "one sample with its labels"),
+    "instruct": ("rsfm.commands.instruct", "instruct", "questions and answers made of a data set's labels"),
     "prepare": ("rsfm.commands.data", "prepare", "copy a data set into shuffled ArrayRecord files"),
+}
+BENCHMARK_COMMANDS: dict[str, tuple[str, str, str]] = {
+    "decode": ("rsfm.commands.benchmark_decode", "benchmark_decode", "a language model beside transformers and memory"),
 }
 USAGE, STOPPED = 2, 130  # exit codes: something to mend; interrupted
 
@@ -41,8 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 something the user can mend (one line on stderr), 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: _dispatch(words, COMMANDS, "rsfm"))
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """The exit code of a command: what can go wrong in it is told in one line on stderr."""
     try:
-        code = _dispatch(words, COMMANDS, "rsfm")
+        code = command()
         sys.stdout.flush()
         return code
     except UserError as error:
@@ -71,6 +82,8 @@ def _dispatch(words: list[str], table: dict[str, tuple[str, str, str]], program:
     module, function, _ = lookup(table, "command", name)
     if name == "data" and program == "rsfm":
         return _dispatch(rest, DATA_COMMANDS, "rsfm data")
+    if name == "benchmark" and program == "rsfm" and rest and rest[0] in BENCHMARK_COMMANDS:
+        return _dispatch(rest, BENCHMARK_COMMANDS, "rsfm benchmark")
     return call(getattr(importlib.import_module(module), function), f"{program} {name}", rest)
 
 

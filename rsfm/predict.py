@@ -15,15 +15,22 @@ from flax import nnx
 from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
+from rsfm.areas import AreaSum
 from rsfm.data.scene import Scene
 from rsfm.errors import UserError
 from rsfm.footprint import Footprint, RecordFootprint, SceneFootprint
+from rsfm.heads import value_band
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.processor import Plan, Processor
 from rsfm.pytree import replace
+from rsfm.quantities import Quantity, digits, interval
+from rsfm.quantities import text as value_text
 from rsfm.tasks.dialogue import MASK, VALUE
-from rsfm.types import Answer, Mask, Predictions, Record, Sample
+from rsfm.tasks.forecasting import check_series
+from rsfm.tokenizers import forms
+from rsfm.tokenizers.constraint import constrain
+from rsfm.types import Answer, Mask, Predictions, Record, Sample, Value
 from rsfm.windows import StripBlender, Tiling
 
 
@@ -55,11 +62,12 @@ def predict(
     max_new_tokens: int = 64,
     probability: bool = False,
     progress: bool = False,
+    form: str = "",
 ) -> Answer:
     """Asks one question of a scene.
 
-    A question for a map is answered window by window at the scene's own resolution; any other one from the whole scene,
-    shrunk to what the model reads at once.
+    A question for a map or an area is answered window by window at the scene's own resolution; any other one from the
+    whole scene, shrunk to what the model reads at once.
 
     Args:
         model: weights.
@@ -71,16 +79,23 @@ def predict(
         max_new_tokens: longest answer in tokens.
         probability: keep the map's class probabilities, 4 bytes a pixel and class.
         progress: show a bar on stderr.
+        form: what an answer in words may look like, see rsfm.tokenizers.forms.form: "number", "label: a, b", ...
 
     Returns:
         The answer; a mask lies on the scene's grid.
     """
     footprint, plan = as_footprint(source), processor.plan(question)
+    check_series(question, footprint.read((0, 0, 1, 1)))
     if not plan.legend:
-        return answer_in_words(model, processor, footprint, question, max_new_tokens=max_new_tokens)
+        return answer_in_words(model, processor, footprint, question, max_new_tokens=max_new_tokens, form=form)
+    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
+    if plan.area:
+        return area_answer(footprint, question, plan, map_rows(model, processor, footprint, question, **options))
+    if plan.quantity is not None:
+        found = map_rows(model, processor, footprint, question, **options)
+        return value_map_answer(footprint, question, plan.quantity, found)
     index = np.full((footprint.height, footprint.width), -1, np.int8 if len(plan.legend) < 128 else np.int16)
     chance = np.zeros((len(plan.legend), *index.shape), np.float32) if probability else None
-    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
     for rows in map_rows(model, processor, footprint, question, **options):
         here = slice(rows.first, rows.first + len(rows.class_index))
         index[here] = rows.class_index
@@ -90,15 +105,27 @@ def predict(
 
 
 def answer_in_words(
-    model: FoundationModel, processor: Processor, footprint: Footprint, question: str, *, max_new_tokens: int = 64
+    model: FoundationModel,
+    processor: Processor,
+    footprint: Footprint,
+    question: str,
+    *,
+    max_new_tokens: int = 64,
+    form: str = "",
 ) -> Answer:
     """Text, and the numbers in it, from the whole footprint shrunk to one window of the model."""
+    record = whole(processor, footprint)
+    answer = answer_records(model, processor, [record], [question], max_new_tokens=max_new_tokens, form=form)[0]
+    return dataclasses.replace(answer, grid=footprint.grid, notes=(*answer.notes, *footprint.notes))
+
+
+def whole(processor: Processor, footprint: Footprint) -> Record:
+    """The footprint shrunk to one window of the model; UserError where it holds no data."""
     single = footprint.height == footprint.width == 1  # a pixel series
     record = footprint.overview(1 if single else processor.stream_size(footprint.read((0, 0, 1, 1))))
     if not any(observation.valid.any() for observation in record.observations.values()):
         raise UserError(f"{record.id}: every pixel is nodata. Check the file's nodata value and its masks.")
-    answer = answer_records(model, processor, [record], [question], max_new_tokens=max_new_tokens)[0]
-    return dataclasses.replace(answer, grid=footprint.grid, notes=(*answer.notes, *footprint.notes))
+    return record
 
 
 def answer_records(
@@ -109,19 +136,21 @@ def answer_records(
     *,
     batch_size: int = 1,
     max_new_tokens: int = 64,
+    form: str = "",
 ) -> list[Answer]:
     """Text answers to one question a record, `batch_size` at a time; fewer records are padded to a full batch.
 
-    The records hold the same sensors, so that they make one batch; each is read whole.
+    The records hold the same sensors, so that they make one batch; each is read whole. `form`: see `predict`.
     """
     answers: list[Answer] = []
+    constraint = constrain(forms.form(form), processor.text) if form else None
     for start in range(0, len(records), batch_size):
         part = list(zip(records[start : start + batch_size], questions[start : start + batch_size], strict=True))
         full = part + [part[0]] * (batch_size - len(part))
-        said = [processor.plan(question).answer for _, question in full]
+        said = ["" if form else processor.plan(question).answer for _, question in full]
         if not all(said):  # some are to be written
             prompts = stack([processor.prompt(record, question) for record, question in full])
-            ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens))
+            ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens, constraint=constraint))
             pairs = zip(said, full, ids, strict=True)
             said = [forced or written(processor, question, row) for forced, (_, question), row in pairs]
         outputs: dict[str, Any] = {}
@@ -137,9 +166,16 @@ def answer_records(
     return answers
 
 
-def written(processor: Processor, question: str, ids: Int[np.ndarray, " k"]) -> str:
+def written(
+    processor: Processor,
+    question: str,
+    ids: Int[np.ndarray, " k"],
+    *,
+    history: Sequence[tuple[str, str]] = (),
+    system: str = "",
+) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
-    room = max(processor.config.text_lengths) - len(processor.text.chat([(question, None)])[0]) - 1
+    room = -processor.tokens_over(history, question, system=system) - 1
     text = processor.text.decode(ids[:room].tolist())
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
@@ -158,7 +194,8 @@ def map_rows(
     progress: bool = False,
 ) -> Iterator[MapRows]:
     """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
-    classes = 1 + len(processor.plan(question).legend)
+    plan = processor.plan(question)
+    classes = 1 + len(plan.legend)
     tiling = Tiling(
         height=footprint.height,
         width=footprint.width,
@@ -174,7 +211,7 @@ def map_rows(
             # Windows without data are left at probability zero: no class, and no time spent.
             full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
             if full:
-                samples = [processor.prompt(record, question, processor.plan(question).answer) for _, record in full]
+                samples = [processor.prompt(record, plan.asked or question, plan.answer) for _, record in full]
                 chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
                 for (j, _), chance in zip(full, chances, strict=True):
                     blender.add(i, j, chance)
@@ -209,6 +246,37 @@ def map_answer(
     )
 
 
+def area_answer(footprint: Footprint, question: str, plan: Plan, found: Iterator[MapRows]) -> Answer:
+    """An Answer from the rows of a map: the area of one of its classes, by the chances of all pixels."""
+    corner = next(iter(footprint.read((0, 0, 1, 1)).observations.values()))
+    total, place = AreaSum(float(corner.gsd_m)), 1 + plan.legend.index(plan.area)
+    for rows in found:
+        total.add(rows.probability[place], rows.valid)
+    value = total.value(plan.area)
+    text = f"There are about {value_text(value)} ha of {plan.area}{interval(value)}."
+    return Answer(question=question, text=text, values=(value,), grid=footprint.grid, notes=footprint.notes)
+
+
+def value_map_answer(footprint: Footprint, question: str, quantity: Quantity, found: Iterator[MapRows]) -> Answer:
+    """An Answer from the rows of a map of numbers: value and interval of each pixel, and their mean in words."""
+    band = np.full((footprint.height, footprint.width, 3), np.nan, np.float32)
+    for rows in found:
+        here = value_band(quantity.map_edges, rows.probability[1:], stretch=quantity.stretch)
+        band[rows.first : rows.first + len(here)] = np.where(rows.valid[..., None], here, np.nan)
+    known = band[..., 0][np.isfinite(band[..., 0])].astype(np.float64)
+    mean, low, high = known.mean(), *np.quantile(known, (0.05, 0.95))
+    shown = [digits(float(number), quantity.unit or "1") for number in (mean, low, high)]
+    unit = f" {quantity.unit}".rstrip()
+    return Answer(
+        question=question,
+        text=f"{quantity.name}: {shown[0]}{unit} on average, {shown[1]} to {shown[2]}{unit} in nine tenths of the pixels.",
+        values=(Value(name=f"mean {quantity.name}", value=float(mean), unit=quantity.unit),),
+        value_map=band,
+        grid=footprint.grid,
+        notes=footprint.notes,
+    )
+
+
 def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
     """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
     padded = samples + [samples[0]] * (batch - len(samples))
@@ -236,6 +304,8 @@ def stack(samples: list[Sample]) -> Sample:
     def lengthened(sample: Sample) -> Sample:
         pad = (0, length - sample.text_ids.shape[0])
         texts = {name: np.pad(getattr(sample, name), pad) for name in ("text_ids", "text_valid", "loss_mask")}
+        if sample.text_numbers is not None:
+            texts["text_numbers"] = np.pad(sample.text_numbers, pad, constant_values=np.nan)
         return replace(sample, **texts)
 
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(lengthened, samples))

@@ -8,21 +8,27 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from safetensors.numpy import save_file
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.processor import Processor
+from rsfm.training.config import LoraConfig
+from rsfm.training.lora import adapt, fingerprint, merge_adapters, require_qwix, write_config
 from rsfm.types import Answer
-from rsfm.weights import load_weights, save_weights
+from rsfm.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
+ADAPTER = "adapter.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
 
 
@@ -110,12 +116,14 @@ def save_checkpoint(
 
 
 def load(name_or_folder: str | Path) -> Pretrained:
-    """Loads a shipped checkpoint by name or any checkpoint folder.
+    """Loads a shipped checkpoint by name, any checkpoint folder, or an adapter's folder with the base it names.
 
     Raises:
         UserError: unknown name, a file missing or damaged, weights that do not fit the config.
     """
     folder = find(name_or_folder)
+    if (folder / ADAPTER).exists():
+        return _load_adapter(folder)
     for part in FILES:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
@@ -134,6 +142,72 @@ def load(name_or_folder: str | Path) -> Pretrained:
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     load_weights(folder / "model.safetensors", model)
     return Pretrained(name=folder.name, model=model, processor=processor, config=config)
+
+
+def save_adapter(
+    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str
+) -> Path:
+    """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
+
+    Args:
+        folder: of the adapter.
+        arrays: A, B and what else was trained, by parameter name.
+        lora: how the layers are adapted.
+        base: name or folder of the checkpoint that was adapted; its weights are remembered by their SHA-256.
+        card: README.md.
+    """
+    folder, home = Path(folder), find(base)
+    named = str(base) if home.parent == SHIPPED else str(home.absolute())
+    config = {"format": FORMAT, "base": named, "base_sha256": fingerprint(home / "model.safetensors")}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, folder / "adapter.safetensors")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_config(folder / ADAPTER, {**config, "lora": to_json(lora)})
+    except OSError as error:
+        raise UserError(f"{folder}: could not be written ({error}). Check the folder and the free space.") from error
+    return folder
+
+
+def merged(loaded: Pretrained) -> Pretrained:
+    """The same answers from a plain model: adapters are added to the weights they stand beside."""
+    model = nnx.eval_shape(lambda: FoundationModel(loaded.config, rngs=nnx.Rngs(0)))
+    assign(model, merge_adapters(loaded.model), where=loaded.name)
+    return dataclasses.replace(loaded, model=model)
+
+
+def _load_adapter(folder: Path) -> Pretrained:
+    path = folder / ADAPTER
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        base, digest = data["base"], data["base_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: expected an adapter's JSON, found: {error!r}. Copy the folder again.") from error
+    lora = from_json(LoraConfig, data.get("lora"), where=f"{path}: lora")
+    require_qwix(lora)
+    try:
+        home = find(base)
+    except UserError as error:
+        raise UserError(f"{path}: its base is not here: {error} Put the base's place under 'base'.") from error
+    if fingerprint(home / "model.safetensors") != digest:
+        raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
+    loaded = load(home)
+    adapt(loaded.model, lora, rngs=nnx.Rngs(0))
+    own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
+    missing = sorted(name for name, leaf in own.items() if isinstance(leaf, nnx.LoRAParam) and name not in tensors)
+    unexpected = sorted(tensors.keys() - own.keys())
+    shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
+    if missing or unexpected or shapes:
+        raise UserError(
+            f"{folder}: does not fit its base. Missing {missing[:3]}, unexpected {unexpected[:3]}, "
+            f"of another shape {sorted(shapes)[:3]}. Copy the adapter again."
+        )
+    state = nnx.state(loaded.model, nnx.Param)
+    for parts, leaf in nnx.to_flat_state(state):
+        if (name := ".".join(map(str, parts))) in tensors:
+            leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
+    nnx.update(loaded.model, state)
+    return dataclasses.replace(loaded, name=folder.name)
 
 
 def find(name_or_folder: str | Path) -> Path:

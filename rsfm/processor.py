@@ -6,6 +6,7 @@ t acquisitions · h w pixels · c bands · s text length · v values · m masks
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from PIL import Image
 from rsfm.config import from_json, to_json
 from rsfm.data.normalize import BandStatistics, normalize
 from rsfm.errors import UserError, lookup
-from rsfm.quantities import AREA, COUNT, Quantity, find
+from rsfm.heads.value import distribution
+from rsfm.quantities import AREA, COUNT, Quantity, check_question, check_unit, digits, find, interval, read_number
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
 from rsfm.tasks.dialogue import MASK, OTHER, VALUE, Dialogue
+from rsfm.tokenizers.mentions import place_images
+from rsfm.tokenizers.numeric import NumericConfig, NumericText
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.types import Answer, Observation, Predictions, Record, Sample, StreamSpec, Value
 
@@ -41,6 +45,8 @@ class ProcessorConfig:
         streams: fixed shapes by stream name, as in the model's config.
         statistics: fitted band statistics by sensor; other sensors are normalized by unit.
         quantities: how numbers are standardized.
+        numbers: how numbers in questions are read.
+        numbers_written: numbers in answers are written out as text; else they are the value head's.
         legends: classes by the name of a map ("land cover"), for questions that name none.
         text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once.
         max_masks, max_values: `<mask>` and `<value>` tokens a text may hold.
@@ -50,6 +56,8 @@ class ProcessorConfig:
     streams: dict[str, StreamSpec]
     statistics: dict[str, BandStatistics] = dataclasses.field(default_factory=dict)
     quantities: tuple[Quantity, ...] = (AREA, COUNT)
+    numbers: NumericConfig = NumericConfig()
+    numbers_written: bool = False
     legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     text_lengths: tuple[int, ...] = (32, 64, 192, 320)
     max_masks: int = 16
@@ -58,11 +66,21 @@ class ProcessorConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a question is answered. `answer` is forced where the question fixes its form: a map ("water <mask>"), an area
-    ("There are <value> ha of water."); "" where text is to be written."""
+    """How a question is answered.
+
+    Attributes:
+        answer: forced where the question fixes its form, as a map does ("water <mask>"); "" where text is to be written.
+        legend: classes of the map; () = no map.
+        quantity: of a map of numbers, which is made of classes of them.
+        area: class whose area is read from the map, as its pixels' chances add up.
+        asked: the question the map is asked with, as in training; "" = the user's own.
+    """
 
     answer: str
     legend: tuple[str, ...]
+    quantity: Quantity | None = None
+    area: str = ""
+    asked: str = ""
 
 
 class Processor:
@@ -73,26 +91,56 @@ class Processor:
     """
 
     def __init__(self, config: ProcessorConfig, text: TextTokenizer):
-        self.config, self.text = config, text
+        self.config = config
+        self.text = text if config.numbers.kind == "text" else NumericText(text, config.numbers)
 
     # --- in
 
     def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
         """A training sample: the whole conversation, with the targets of its `<value>` and `<mask>` tokens."""
-        ids, learn = self.text.chat(dialogue.turns)
-        targets = self._value_targets(ids, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
+        turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
+        turns = tuple((place_images(question, record), answer) for question, answer in turns)
+        ids, learn = self.text.chat(turns)
+        targets = self._value_targets(ids, learn, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
         if record.mask is not None:
             targets |= self._mask_targets(ids, record, dialogue)
-        return self._assemble(record, ids, learn, targets, text_length)
+        numbers = self._numbers(ids, learn, [question for question, _ in turns])
+        return self._assemble(record, ids, learn, targets, text_length, numbers)
 
-    def prompt(self, record: Record, question: str, answer: str = "") -> Sample:
-        """A question to be answered, or with `answer` the whole turn, to read the heads at its special tokens."""
-        ids, learn = self.text.chat([(question, answer or None)])
-        masks = self._positions(ids, MASK, self.config.max_masks)
-        targets = {"value_position": self._positions(ids, VALUE, self.config.max_values)} if answer else {}
+    def prompt(
+        self,
+        record: Record,
+        question: str,
+        answer: str = "",
+        *,
+        history: Sequence[tuple[str, str]] = (),
+        system: str = "",
+    ) -> Sample:
+        """A question to be answered, or with `answer` the whole turn, to read the heads at its special tokens.
+
+        Args:
+            record: what is asked about.
+            question: "<image>" in it stands for the record's images, in order: their sensor, GSD and date are told there.
+            answer: the turn's answer, or "".
+            history: earlier (question, answer) turns about the record.
+            system: what the model is told beforehand.
+        """
+        check_question(self.config.quantities, question)
+        turns = [(place_images(asked, record), said) for asked, said in (*history, (question, answer or None))]
+        ids, learn = self.text.chat(turns, system=system)
+        start = len(self.text.chat([*turns[:-1], (turns[-1][0], None)], system=system)[0])
+        last = [False] * start + learn[start:]  # the heads are read in the last turn only
+        masks = self._positions(ids, MASK, self.config.max_masks, last)
+        targets = {"value_position": self._positions(ids, VALUE, self.config.max_values, last)} if answer else {}
         targets |= {"mask_position": masks} if (masks >= 0).any() else {}
         length = next((n for n in sorted(self.config.text_lengths) if n >= len(ids)), max(self.config.text_lengths))
-        return self._assemble(record, ids, learn, targets, length)
+        numbers = self._numbers(ids, learn, [system, *(asked for asked, _ in turns)])
+        return self._assemble(record, ids, learn, targets, length, numbers)
+
+    def tokens_over(self, history: Sequence[tuple[str, str]], question: str, *, system: str = "") -> int:
+        """How many tokens a conversation has beyond what the model reads; 0 or less where it fits."""
+        ids, _ = self.text.chat([*history, (question, None)], system=system)
+        return len(ids) - max(self.config.text_lengths)
 
     def observations(self, record: Record) -> dict[str, Observation]:
         """Normalized observations of fixed shape, by stream."""
@@ -133,12 +181,15 @@ class Processor:
         """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
         area = _AREA.match(question)
         if area is not None:
-            return Plan(answer=f"There are {VALUE} ha of {area['what'].lower()}.", legend=())
+            return self._area(area["what"].lower())
         match = _MAP.match(question)
         if match is None:
             return Plan(answer="", legend=())
         what, _, listed = match["what"].partition(":")
         what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
+        quantity = next((q for q in self.config.quantities if q.name and q.name == what and not listed), None)
+        if quantity is not None:
+            return self._value_map(quantity)
         named = listed or ("" if what in self.config.legends else what)
         parts = self._classes(named)
         legend = parts or self.config.legends.get(what, ())
@@ -151,6 +202,9 @@ class Processor:
     def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
         """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
 
+        Where numbers are written out they are read from the text instead, and have no interval; a text without a number
+        in the unit of the quantity asked for is told of in the notes.
+
         Args:
             question: as asked.
             said: the answer's text with its special tokens.
@@ -158,6 +212,8 @@ class Processor:
         """
         outputs = predictions.outputs
         values: list[Value] = []
+        if self.config.numbers_written:
+            return self._read(question, said)
 
         def number(match: re.Match) -> str:
             index = len(values)
@@ -166,10 +222,11 @@ class Processor:
             unit = match["unit"] if match["unit"] in {q.unit for q in self.config.quantities} else ""
             quantity = find(self.config.quantities, f"{question} {said}", unit or "")
             name = quantity.name or _subject(said)
-            values.append(
-                quantity.value(name, float(outputs["value_mean"][index]), float(outputs["value_scale"][index]))
-            )
-            return match[0].replace(VALUE, value_text(values[-1]))
+            one = {key: x[index] for key, x in outputs.items() if key.startswith("value_")}
+            values.append(_physical(quantity, name, one))
+            known = bool(quantity.name and quantity.unit)  # calibrated, or at least fitted
+            about, between = ("about ", interval(values[-1])) if known else ("", "")
+            return about + match[0].replace(VALUE, value_text(values[-1])) + between
 
         return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))
 
@@ -199,6 +256,45 @@ class Processor:
 
     # --- parts
 
+    def _area(self, name: str) -> Plan:
+        """The map of the legend that holds the class, else of the class alone: what else it may be makes it surer."""
+        legend = next((legend for legend in self.config.legends.values() if name in legend), (name,))
+        answer = " ".join(f"{each} {MASK}" for each in legend)
+        return Plan(answer=answer, legend=legend, area=name, asked=f"Map the land cover: {', '.join(legend)}.")
+
+    def _value_map(self, quantity: Quantity) -> Plan:
+        legend = quantity.map_legend
+        if not legend or len(legend) > self.config.max_masks:
+            raise UserError(
+                f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
+                "or fine-tune on masks of its classes (map_edges in rsfm/quantities.py)."
+            )
+        answer = " ".join(f"{name} {MASK}" for name in legend)
+        return Plan(answer=answer, legend=legend, quantity=quantity, asked=f"Map the land cover: {', '.join(legend)}.")
+
+    def _written(self, dialogue: Dialogue) -> tuple[tuple[str, str], ...]:
+        """The turns with numbers in place of their <value> tokens."""
+        numbers = iter([digits(value.value, value.unit) for value in dialogue.values])
+        return tuple(
+            (question, re.sub(re.escape(VALUE), lambda _: next(numbers), answer)) for question, answer in dialogue.turns
+        )
+
+    def _read(self, question: str, said: str) -> Answer:
+        """An answer whose numbers are written out."""
+        asked = [q for q in self.config.quantities if q.name and q.name in f"{question} {said}".lower()]
+        if not asked:
+            return Answer(question=question, text=said.strip())
+        try:
+            number = read_number(said, asked[0].unit)
+        except UserError as error:
+            return Answer(question=question, text=said.strip(), notes=(str(error),))
+        value = Value(name=asked[0].name, value=number, unit=asked[0].unit)
+        return Answer(question=question, text=said.strip(), values=(value,))
+
+    def _numbers(self, ids: list[int], learn: list[bool], questions: list[str]) -> np.ndarray | None:
+        """What stands beside the numbers of the questions; None where they are text."""
+        return self.text.numbers(ids, learn, questions) if isinstance(self.text, NumericText) else None
+
     def _classes(self, listed: str) -> tuple[str, ...]:
         """ "water, trees and crops" -> three names; an "and" inside a class the checkpoint knows ("snow and ice") stays."""
         known = {name for legend in self.config.legends.values() for name in legend}
@@ -209,7 +305,13 @@ class Processor:
         return tuple(dict.fromkeys(name for name in names if name))
 
     def _assemble(
-        self, record: Record, ids: list[int], learn: list[bool], targets: dict[str, Any], length: int
+        self,
+        record: Record,
+        ids: list[int],
+        learn: list[bool],
+        targets: dict[str, Any],
+        length: int,
+        numbers: np.ndarray | None,
     ) -> Sample:
         if len(ids) > length:
             raise UserError(
@@ -224,18 +326,23 @@ class Processor:
             text_valid=np.arange(length) < len(ids),
             loss_mask=np.asarray(learn + [False] * fill),
             targets=targets,
+            text_numbers=None if numbers is None else np.pad(numbers, (0, fill), constant_values=np.nan),
         )
 
-    def _positions(self, ids: list[int], token: str, slots: int) -> np.ndarray:
-        at = [i for i, index in enumerate(ids) if index == self.text.special[token]]
+    def _positions(self, ids: list[int], token: str, slots: int, learn: list[bool] | None = None) -> np.ndarray:
+        """Where the token stands; with `learn` only in answers, as <value> stands for a number in questions, too."""
+        at = [i for i, index in enumerate(ids) if index == self.text.special[token] and (learn is None or learn[i])]
         if len(at) > slots:
             raise UserError(f"The text holds {len(at)} {token} tokens; this checkpoint reads at most {slots}.")
         return np.asarray(at + [-1] * (slots - len(at)), np.int32)
 
-    def _value_targets(self, ids: list[int], values: tuple[Value, ...], words: str) -> dict[str, np.ndarray]:
-        position = self._positions(ids, VALUE, self.config.max_values)
+    def _value_targets(
+        self, ids: list[int], learn: list[bool], values: tuple[Value, ...], words: str
+    ) -> dict[str, np.ndarray]:
+        position = self._positions(ids, VALUE, self.config.max_values, learn)
         target = np.zeros(self.config.max_values, np.float32)
-        for i, value in enumerate(values):
+        for i, value in enumerate(values[: int((position >= 0).sum())]):
+            check_unit(self.config.quantities, value.name, value.unit)
             target[i] = find(self.config.quantities, f"{value.name} {words}", value.unit).standardize(value.value)
         return {"value_position": position, "value": target}
 
@@ -308,6 +415,15 @@ def _fit_mask(slot: np.ndarray, size: int) -> np.ndarray:
         height, width = (max(1, round(n / shrink)) for n in slot.shape)
         slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
     return np.pad(slot, ((0, size - slot.shape[0]), (0, size - slot.shape[1])), constant_values=-1).astype(np.int32)
+
+
+def _physical(quantity: Quantity, name: str, outputs: dict[str, Any]) -> Value:
+    """One number of the value head with its interval, in the quantity's unit."""
+    if "value_scale" in outputs:
+        return quantity.value(name, float(outputs["value_mean"]), float(outputs["value_scale"]))
+    predicted = distribution(outputs)
+    low, middle, high = (float(predicted.quantile(level)) for level in (0.05, 0.5, 0.95))
+    return quantity.value_between(name, float(predicted.mean()), low, middle, high)
 
 
 def _subject(said: str) -> str:

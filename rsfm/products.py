@@ -25,6 +25,8 @@ def write_products(
 ) -> list[str]:
     """Writes answer.json and the files of every map; those of the second map are named mask_2.tif, and so on.
 
+    A map of numbers is a float COG of three bands: the value and both ends of its 90 % interval, NaN without data.
+
     Args:
         folder: existing folder to write to.
         answers: in the order asked.
@@ -41,6 +43,14 @@ def write_products(
             maps += 1
             entry["files"] = write_map(folder, answer, footprint, "" if maps == 1 else f"_{maps}")
             names += entry["files"]
+        if answer.value_map is not None:
+            maps += 1
+            entry["files"] = [f"values{'' if maps == 1 else f'_{maps}'}.tif"]
+            names += entry["files"]
+            value = answer.values[0]
+            named = f"{value.name.removeprefix('mean ')} {value.unit}".rstrip()
+            bands = (named, f"{named}, 5 %", f"{named}, 95 %")
+            write_image(folder / entry["files"][0], answer.value_map, footprint.grid, bands)
         told.append(entry)
     (folder / "answer.json").write_text(to_text({**about, "answers": told}) + "\n", encoding="utf-8")
     return names

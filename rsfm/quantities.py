@@ -1,8 +1,11 @@
-"""Numbers between physical units and the standardized scale of the value head."""
+"""Numbers between physical units and the standardized scale of the value head, and as people write and read them."""
 
 import dataclasses
+import itertools
 import math
+import re
 
+from rsfm.errors import UserError
 from rsfm.types import Value
 
 Z_90 = 1.6449  # half width of the central 90 % of a normal distribution, in standard deviations
@@ -17,8 +20,11 @@ class Quantity:
         unit: "%", "ha", "" for counts.
         center, scale: standardized = (transformed - center) / scale.
         logarithmic: transformed = log(1 + value); for counts and areas.
-        stretch: factor on the interval's half width, calibrated on validation data.
+        stretch: factor on the interval's arms, calibrated on validation data (rsfm.calibration).
+        widen: added at both ends after that, standardized; calibrated too.
         lowest: values below are clipped: there are no negative areas.
+        map_edges: rising edges, in `unit`, of the classes that a map of it is made of: a checkpoint that was trained on
+            masks of `map_legend` maps the quantity pixel by pixel. () = it is one number a scene.
     """
 
     name: str
@@ -27,7 +33,14 @@ class Quantity:
     scale: float
     logarithmic: bool = False
     stretch: float = 1.0
+    widen: float = 0.0
     lowest: float | None = None
+    map_edges: tuple[float, ...] = ()
+
+    @property
+    def map_legend(self) -> tuple[str, ...]:
+        """Names of the classes between the edges: "canopy height 0 to 5 m"."""
+        return tuple(f"{self.name} {a:g} to {b:g} {self.unit}".rstrip() for a, b in itertools.pairwise(self.map_edges))
 
     def standardize(self, value: float) -> float:
         """Physical -> standardized."""
@@ -35,9 +48,18 @@ class Quantity:
 
     def value(self, name: str, mean: float, deviation: float) -> Value:
         """Standardized mean and deviation -> physical value with its 90 % interval."""
-        half = Z_90 * deviation * self.stretch
+        half = Z_90 * deviation * self.stretch + self.widen
         best, low, high = (self._physical(mean + step) for step in (0.0, -half, half))
         return Value(name=name, value=best, unit=self.unit, low=low, high=high)
+
+    def value_between(self, name: str, mean: float, low: float, middle: float, high: float) -> Value:
+        """Standardized mean and 5, 50 and 95 % quantiles -> physical value with its calibrated 90 % interval."""
+        ends = (
+            middle - self.stretch * (middle - low) - self.widen,
+            middle + self.stretch * (high - middle) + self.widen,
+        )
+        best, bottom, top = (self._physical(z) for z in (mean, *ends))
+        return Value(name=name, value=best, unit=self.unit, low=min(bottom, best), high=max(top, best))
 
     def _physical(self, standardized: float) -> float:
         transformed = standardized * self.scale + self.center
@@ -49,16 +71,83 @@ AREA = Quantity(name="", unit="ha", center=4.0, scale=2.0, logarithmic=True, low
 COUNT = Quantity(name="", unit="", center=2.0, scale=1.5, logarithmic=True, lowest=0.0)
 
 
+NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w])")
+# Units that a question may ask for by mistake; any other word after "in" is a place.
+UNIT_NAMES = {"%": "%", "percent": "%", "ha": "ha", "hectares": "ha"}
+UNIT_NAMES |= {unit: unit for unit in ("t/ha", "Mg/ha", "kg/ha", "kg/m2", "g/m2", "kg", "t", "m", "cm", "mm", "km")}
+UNIT_NAMES |= {unit: unit for unit in ("K", "degC", "°C", "m2", "km2", "m3", "dB")}
+_ASKED_UNIT = re.compile(r"\bin\s+(?P<unit>\S+?)\s*[?.!]*\s*$")
+
+
 def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
-    """The quantity of this unit that the words name, else the unnamed one of the unit, else a plain scale of one."""
+    """The quantity of this unit that the words name, else the unnamed one of the unit, else a plain scale of one.
+
+    Raises:
+        UserError: the words name a quantity, but of another unit.
+    """
     of_unit = [quantity for quantity in quantities if quantity.unit == unit]
     named = [quantity for quantity in of_unit if quantity.name and quantity.name in words.lower()]
     unnamed = [quantity for quantity in of_unit if not quantity.name]
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
 
 
+def check_unit(quantities: tuple[Quantity, ...], name: str, unit: str) -> None:
+    """Raises UserError where a quantity of this name is measured in another unit."""
+    units = sorted({quantity.unit for quantity in quantities if quantity.name and quantity.name == name.lower()})
+    if units and unit not in units:
+        raise UserError(
+            f"{name}: found values in '{unit}', this checkpoint measures it in '{units[0]}'. "
+            f"Convert the values, or name another quantity."
+        )
+
+
+def check_question(quantities: tuple[Quantity, ...], question: str) -> None:
+    """Raises UserError where a question asks for a known quantity in another unit than it is measured in."""
+    asked = _ASKED_UNIT.search(question)
+    unit = UNIT_NAMES.get(asked["unit"]) if asked else None
+    for quantity in quantities:
+        if unit is not None and quantity.name and quantity.name in question.lower() and quantity.unit != unit:
+            raise UserError(
+                f"The question asks for {quantity.name} in '{unit}'; this checkpoint measures it in '{quantity.unit}'. "
+                "Ask for it in that unit, or without one."
+            )
+
+
+def read_number(text: str, unit: str = "") -> float:
+    """The first number of a text that is followed by `unit`.
+
+    Raises:
+        UserError: no number, or one of another unit.
+
+    >>> read_number("about 112 %", "%")
+    112.0
+    """
+    found = NUMBER.search(text)
+    if found is None:
+        raise UserError(f"Expected a number{f' in {unit}' if unit else ''}, found {text.strip()[:40]!r}.")
+    after = text[found.end() :].split(maxsplit=1)
+    if unit and (not after or after[0].rstrip(".,;:!?)") != unit):
+        said = repr(after[0]) if after else "no unit"
+        raise UserError(f"Expected a number in '{unit}', found {said} after {found[0]}.")
+    return float(found[0])
+
+
 def text(value: Value) -> str:
     """A value as people write it: three significant digits, counts whole."""
-    if value.unit == "":
-        return f"{round(value.value):d}"
-    return f"{value.value:.3g}" if abs(value.value) < 1000 else f"{value.value:.0f}"
+    return digits(value.value, value.unit)
+
+
+def digits(number: float, unit: str) -> str:
+    """Three significant digits, counts (without a unit) whole."""
+    if unit == "":
+        return f"{round(number):d}"
+    return f"{number:.3g}" if abs(number) < 999.5 else f"{number:.0f}"
+
+
+def interval(value: Value) -> str:
+    """The 90 % interval in words, " (90 % interval 84-147 %)"; "" where there is none."""
+    if value.low is None or value.high is None:
+        return ""
+    low, high = digits(value.low, value.unit), digits(value.high, value.unit)
+    between = " to " if low.startswith("-") or high.startswith("-") else "-"
+    return f" (90 % interval {low}{between}{high} {value.unit}".rstrip() + ")"

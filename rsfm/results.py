@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -99,15 +100,28 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any] | Result]) -> list[
     Returns:
         The rows as written.
     """
+    check_writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     commit = current_commit(path.parent)
     checked = []
     for i, row in enumerate(rows):
         result = _parse(to_json(row), f"row {i} for {path.name}")
         checked.append(result if result.commit else dataclasses.replace(result, commit=commit))
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
+    size = path.stat().st_size if path.exists() else None
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
+    except OSError as error:
+        path.unlink() if size is None else os.truncate(path, size)  # no half of a row stays
+        raise UserError(f"{path}: cannot be written ({error.strerror}). Free some space, or choose another.") from error
     return checked
+
+
+def check_writable(path: Path) -> None:
+    """Whether rows can be appended to a file that may not be there yet: asked before the work that makes them."""
+    place = next(each for each in (path, *path.parents) if each.exists())
+    if path.is_dir() or not os.access(place, os.W_OK) or (place != path and not place.is_dir()):
+        raise UserError(f"{path}: cannot be written to. Give --out the name of a file in a folder you may write.")
 
 
 def latest(rows: Sequence[Result]) -> list[Result]:

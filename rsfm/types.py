@@ -136,6 +136,7 @@ class Sample:
     text_valid: Bool[Array, "*b s"]  # False: padding
     loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
     targets: dict[str, Array]
+    text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.tokenizers.numeric
 
 
 @pytree_dataclass
@@ -223,6 +224,7 @@ class Answer:
     boxes: Boxes | None = None
     mask: Mask | None = None
     probability: Float[np.ndarray, "m h w"] | None = None  # of each legend entry
+    value_map: Float[np.ndarray, "h w 3"] | None = None  # value and both ends of its 90 % interval; NaN without data
     grid: GeoGrid | None = None
     notes: tuple[str, ...] = ()  # what the reader should know: no CRS, padded window, clipped interval
 

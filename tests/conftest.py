@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Read when JAX starts its backend, so set before any test imports it; a value from outside wins.
 ROOT = Path(__file__).resolve().parents[1]
@@ -12,6 +13,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+
+# A busy machine is no fault of the code.
+settings.register_profile("rsfm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rsfm")
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The command line: help with examples, exit codes, one line for every mistake, nothing left behind."""
 
+import ctypes
 import json
 import os
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import rasterio
 from flax import nnx
+from PIL import Image
 from rasterio.transform import from_origin
 from safetensors.numpy import load_file, save_file
 
@@ -197,6 +200,41 @@ def test_bad_names_of_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert tree(tmp_path) == set()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("debgu", "Unknown config 'debgu'. Did you mean 'debug'?"),
+        ("debug --train.stps 1", "Did you mean 'steps'?"),
+        ("debug --train.steps many", "expected int, found 'many'"),
+        ("debug --train.loss.weights.msk 1", "Unknown field 'msk'. Did you mean 'mask'?"),
+        ("debug --train.optimizer.schedule cosin", "Unknown schedule 'cosin'. Did you mean 'cosine'?"),
+        ("debug --data.0.dataset textrues", "Unknown dataset 'textrues'. Did you mean 'textures'?"),
+        ("debug --data.0.split trian", "Unknown split of textures 'trian'. Did you mean 'train'?"),
+        ("debug --data.0.tasks segmentaton", "Unknown task 'segmentaton'. Did you mean 'segmentation'?"),
+        ("debug --model.connector.kind percever", "Unknown connector 'percever'. Did you mean 'perceiver'?"),
+        ("debug --model.streams.optical.tokenizer spectrl", "Unknown tokenizer 'spectrl'. Did you mean 'spectral'?"),
+        ("debug --model.streams.optical.temporal.kind meen", "Unknown temporal encoder 'meen'. Did you mean 'mean'?"),
+        ("debug --model.encoder.norm rsm", "Unknown norm 'rsm'. Did you mean 'rms'?"),
+        ("debug --model.encoder.activation sliu", "Unknown activation 'sliu'. Did you mean 'silu'?"),
+        ("debug --model.encoder.remat ful", "Unknown remat policy 'ful'. Did you mean 'full'?"),
+        ("debug --model.decoder.vocabulary 100", "Set --model.decoder.vocabulary"),
+        ("debug --init_from absent", "absent is not a folder"),
+    ],
+    ids=lambda text: text.split()[-1] if text.startswith("deb") else "",
+)
+def test_mistakes_in_a_training_leave_nothing(
+    words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, "train", *words.split(), "--out", "new/run")
+    assert tree(tmp_path) == set()
+
+
+def test_a_training_without_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "debug"]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
 @pytest.mark.data
 def test_bad_task_and_split(published_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("evaluate", "nano", "--dataset", "terramesh", "--data", published_data)
@@ -242,11 +280,53 @@ def test_places_that_cannot_be_written_to(
     (tmp_path / "file").write_text("in the way")
     assert "expected a folder" in refused(capsys, *words, tmp_path / "file")
     assert "cannot write" in refused(capsys, *words, tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+MANY = """
+import json, sys
+from rsfm import cli
+for words in json.loads(sys.argv[1]):
+    print(cli.main(words), flush=True)
+"""
+
+
+def without_roots_privilege() -> None:
+    """Takes from a process of root, before it starts Python, the right to write where the mode forbids it."""
+    if os.geteuid() == 0:
+        pr_capbset_drop, cap_dac_override = 24, 1
+        ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
+
+
+def test_folders_of_others_are_left_alone(scene: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """One process for all commands that write: a folder that its user may read and not write."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    if not os.access(closed, os.W_OK):  # root may write anywhere
-        assert "cannot write" in refused(capsys, *words, closed / "out")
-    assert not list(closed.iterdir()) and (tmp_path / "file").read_text() == "in the way"
+    probe = f"import os; print(os.access({str(closed)!r}, os.W_OK))"
+    options = {"capture_output": True, "text": True, "cwd": ROOT, "preexec_fn": without_roots_privilege}
+    if subprocess.run([sys.executable, "-c", probe], **options).stdout != "False\n":
+        pytest.skip("this user may write anywhere, and cannot give that up")
+    Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,sensor,scene\na.png,aerial_rgb,river\n")
+    ask = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint]
+    own, all_rows = ["geotiff_folder", "--data", tmp_path], ["--split", "all"]
+    commands = [
+        [*ask, "--out", closed],
+        [*ask, "--out", closed / "new"],
+        ["train", "debug", "--out", closed],
+        ["train", "debug", "--out", closed / "new"],
+        ["data", "prepare", *own, "--out", closed],
+        ["data", "show", *own, *all_rows, "--out", closed / "new"],
+        ["evaluate", checkpoint, "--dataset", *own, *all_rows, "--out", closed / "rows.jsonl"],
+    ]
+    before = tree(tmp_path)
+    told = [[str(word) for word in words] for words in commands]
+    done = subprocess.run([sys.executable, "-c", MANY, json.dumps(told)], **options)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("rsfm: ")]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["2"] * len(commands), done.stderr
+    assert len(lines) == len(commands) and all(str(closed) in line for line in lines), done.stderr
+    assert all("cannot" in line for line in lines) and "Traceback" not in done.stderr
+    assert tree(tmp_path) == before
 
 
 def test_a_full_disk_leaves_nothing(scene: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -283,6 +363,34 @@ def test_interruption_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(cli, "call", interrupted)
     assert cli.main(["results"]) == 130
     assert capsys.readouterr().err == "rsfm: interrupted\n"
+
+
+# --- training
+
+
+def test_train_leaves_a_run_and_a_checkpoint_that_predicts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of the command line, those of experiments/train.py, and what comes out of both."""
+    out = tmp_path / "run"
+    words = ["debug", "--out", str(out), "--train.mesh", "2,2,2,1", "--train.eval_every", "0", "--train.steps"]
+    assert cli.main(["train", *words, "3", "--train.stop_after", "2"]) == 0
+    told = capfd.readouterr()
+    assert f"checkpoint: {out / 'model'}" in told.out
+    assert "rematerialization" not in told.err  # XLA, when it compiles: an activation copied whole to every device
+    assert "Give --resume" in refused(capfd, "train", *words, "3")
+    monkeypatch.setattr(sys, "argv", ["experiments/train.py", *words, "3", "--resume"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "experiments" / "train.py"), run_name="__main__")
+    assert ended.value.code == 0
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3] and all(np.isfinite(row["loss"]) for row in rows)
+    assert json.loads((out / "config.json").read_text())["train"]["steps"] == 3
+    capfd.readouterr()
+    Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    asked = ["predict", tmp_path / "a.png", "--sensor", "aerial_rgb", "--ask", "Map the bright, dark."]
+    assert cli.main([*map(str, asked), "--checkpoint", str(out / "model"), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["answers"][0]["question"] == "Map the bright, dark."
 
 
 # --- the other commands

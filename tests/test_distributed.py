@@ -47,15 +47,19 @@ def losses(folder: Path) -> list[float]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
-    assert finish(launch(folder, 1)) == [0]
+    assert finish(launch(folder, 1, "--export", str(folder / "weights.npz"))) == [0]
     return folder
 
 
 @pytest.mark.parametrize("mesh", ["2,2,2,1"])
 def test_two_processes_equal_one(mesh: str, alone: Path, tmp_path: Path) -> None:
-    assert finish(launch(tmp_path, 2, "--mesh", mesh)) == [0, 0]
+    assert finish(launch(tmp_path, 2, "--mesh", mesh, "--export", str(tmp_path / "weights.npz"))) == [0, 0]
     assert len(losses(tmp_path)) == STEPS
     np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
+    with np.load(tmp_path / "weights.npz") as ours, np.load(alone / "weights.npz") as theirs:
+        assert set(ours) == set(theirs)
+        for name in theirs:  # what the first process gathers of both is the whole model
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_sigterm_to_one_stops_both_and_one_process_goes_on(alone: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.tasks.dialogue import OTHER, Dialogue
+from rsfm.tokenizers.numeric import NumericConfig
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.types import Mask, Predictions, Record, Value
 from tests.test_house import ROOT
@@ -55,8 +56,11 @@ def test_plan(processor, question, legend):
     assert plan.legend == legend and plan.answer == " ".join(f"{name} <mask>" for name in legend)
 
 
-def test_an_area_has_one_form_of_answer(processor):
-    assert processor.plan("How many hectares of water are there?").answer == "There are <value> ha of water."
+def test_an_area_is_read_from_a_map(processor):
+    plan = processor.plan("How many hectares of water are there?")
+    assert plan.area == "water" and "water" in plan.legend and plan.answer.count("<mask>") == len(plan.legend)
+    alone = processor.plan("How many hectares of rice are there?")
+    assert alone.legend == ("rice",) and alone.asked == "Map the land cover: rice."
 
 
 def test_too_many_classes_are_refused(processor):
@@ -145,11 +149,67 @@ def test_numbers_come_back_in_their_units(processor):
     outputs = {"value_mean": np.array([0.5]), "value_scale": np.array([0.25])}
     predictions = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs=outputs, aux={})
     answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", predictions)
-    assert answer.text == "The live fuel moisture is 120 %."
+    assert answer.text == "The live fuel moisture is about 120 % (90 % interval 104-136 %)."
     value = answer.values[0]
     assert (value.unit, value.value) == ("%", pytest.approx(120.0)) and value.low == pytest.approx(
         120 - 16.449, abs=0.01
     )
+
+
+def numeric(processor, **changes) -> Processor:
+    """The processor with numbers read or written otherwise."""
+    return Processor(dataclasses.replace(processor.config, **changes), processor.text)
+
+
+def test_every_kind_of_value_head_is_told_the_same_way(processor):
+    levels = np.array([[0.05, 0.5, 0.95]])
+    outputs = {
+        "value_levels": levels,
+        "value_quantiles": np.array([[-0.5, 0.25, 2.0]]),
+        "value_mean": np.array([0.4]),
+        "mask_logits": np.zeros((3, 4, 4)),
+    }
+    predictions = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs=outputs, aux={})
+    answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", predictions)
+    value = answer.values[0]
+    assert (value.low, value.high) == pytest.approx((80.0, 180.0), abs=0.01) and 80 < value.value < 180
+    assert answer.text == f"The live fuel moisture is about {value.value:.0f} % (90 % interval 80-180 %)."
+
+
+def test_numbers_of_questions_stand_apart_from_the_answers(processor):
+    fourier = numeric(processor, numbers=NumericConfig(kind="fourier"))
+    question, said = "It is 31.5 degC and rained 20 mm. What is the live fuel moisture?", "about <value> %"
+    dialogue = Dialogue(turns=((question, said),), values=(Value(name="live fuel moisture", value=140.0, unit="%"),))
+    sample = fourier.sample(picture(), dialogue, 64)
+    slots = np.flatnonzero(sample.text_ids == fourier.text.special["<value>"])
+    assert len(slots) == 3 and sample.targets["value_position"].tolist() == [slots[2], -1, -1, -1]
+    assert np.flatnonzero(~np.isnan(sample.text_numbers)).tolist() == slots[:2].tolist()
+    prompt = fourier.prompt(picture(), question, said)
+    assert prompt.targets["value_position"][0] == slots[2]
+    assert processor.prompt(picture(), question, said).text_numbers is None
+
+
+def test_numbers_written_out_are_read_back(processor):
+    written = numeric(processor, numbers_written=True)
+    moisture = Value(name="live fuel moisture", value=141.7, unit="%")
+    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> %."),), values=(moisture,))
+    sample = written.sample(picture(), dialogue, 64)
+    assert "It is 142 %." in written.text.decode(sample.text_ids.tolist())
+    assert (sample.targets["value_position"] == -1).all()
+    nothing = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs={}, aux={})
+    answer = written.decode(dialogue.turns[0][0], "It is 142 %.", nothing)
+    assert answer.values == (Value(name="live fuel moisture", value=142.0, unit="%"),)
+    failed = written.decode(dialogue.turns[0][0], "It is high.", nothing)
+    assert not failed.values and "Expected a number in %, found 'It is high.'" in failed.notes[0]
+
+
+def test_a_value_of_another_unit_is_refused(processor):
+    moisture = Value(name="live fuel moisture", value=14.0, unit="t/ha")
+    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> t/ha."),), values=(moisture,))
+    with pytest.raises(UserError, match="found values in 't/ha', this checkpoint measures it in '%'"):
+        processor.sample(picture(), dialogue, 64)
+    with pytest.raises(UserError, match="asks for live fuel moisture in 't/ha'"):
+        processor.prompt(picture(), "What is the live fuel moisture in t/ha?")
 
 
 def test_a_text_over_the_length_says_by_how_much(processor):

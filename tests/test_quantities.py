@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsfm.quantities import AREA, COUNT, Quantity, find, text
+from rsfm.errors import UserError
+from rsfm.quantities import AREA, COUNT, Quantity, check_question, check_unit, find, interval, read_number, text
 from rsfm.types import Value
 
 MOISTURE = Quantity(name="live fuel moisture", unit="%", center=104.0, scale=40.0)
@@ -27,7 +28,61 @@ def test_the_named_quantity_of_a_unit_goes_first():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [((7.4, ""), "7"), ((112.3, "%"), "112"), ((0.01234, "ha"), "0.0123"), ((52341.0, "ha"), "52341")],
+    [
+        ((7.4, ""), "7"),
+        ((112.3, "%"), "112"),
+        ((0.01234, "ha"), "0.0123"),
+        ((52341.0, "ha"), "52341"),
+        ((999.7, "%"), "1000"),
+    ],
 )
 def test_text(value, shown):
     assert text(Value(name="x", value=value[0], unit=value[1])) == shown
+
+
+def test_the_interval_in_words():
+    assert interval(MOISTURE.value("x", 0.2, 0.5)) == " (90 % interval 79.1-145 %)"
+    assert interval(Value(name="x", value=1.0, unit="degC", low=-3.0, high=5.0)) == " (90 % interval -3 to 5 degC)"
+    assert interval(Value(name="x", value=1.0, unit="%")) == ""
+
+
+@given(st.floats(-3, 3), st.floats(0.01, 2), st.floats(0.01, 2), st.floats(0.5, 3), st.floats(-0.1, 1))
+def test_calibration_moves_the_ends_and_not_the_value(mean, below, above, stretch, widen):
+    plain = MOISTURE.value_between("x", mean, mean - below, mean, mean + above)
+    moved = Quantity(name="x", unit="%", center=104.0, scale=40.0, stretch=stretch, widen=widen)
+    moved = moved.value_between("x", mean, mean - below, mean, mean + above)
+    assert moved.value == plain.value and moved.low <= moved.value <= moved.high
+    assert moved.high == pytest.approx(max(plain.value + 40 * (stretch * above + widen), moved.value))
+
+
+def test_a_normal_calibrated_either_way_is_the_same():
+    by_parts = MOISTURE.value_between("x", 0.3, 0.3 - 1.6449 * 0.5, 0.3, 0.3 + 1.6449 * 0.5)
+    whole = MOISTURE.value("x", 0.3, 0.5)
+    assert (by_parts.low, by_parts.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_values_of_another_unit_are_refused():
+    check_unit((MOISTURE, AREA), "live fuel moisture", "%")
+    check_unit((MOISTURE, AREA), "biomass", "t/ha")
+    with pytest.raises(
+        UserError, match="live fuel moisture: found values in 't/ha', this checkpoint measures it in '%'"
+    ):
+        check_unit((MOISTURE, AREA), "live fuel moisture", "t/ha")
+
+
+def test_questions_for_another_unit_are_refused():
+    for fine in ("What is the live fuel moisture in percent?", "What is the live fuel moisture in California?"):
+        check_question((MOISTURE,), fine)
+    with pytest.raises(UserError, match="asks for live fuel moisture in 't/ha'; this checkpoint measures it in '%'"):
+        check_question((MOISTURE,), "What is the live fuel moisture in t/ha?")
+
+
+def test_numbers_are_read_with_their_unit():
+    assert read_number("The live fuel moisture is 112 %.", "%") == 112.0
+    assert read_number("-1.5e3") == -1500.0
+    with pytest.raises(UserError, match="Expected a number in %, found 'rather high'"):
+        read_number("rather high", "%")
+    with pytest.raises(UserError, match=r"Expected a number in '%', found 'ha' after 112\."):
+        read_number("112 ha", "%")
+    with pytest.raises(UserError, match="found no unit after 112"):
+        read_number("112", "%")

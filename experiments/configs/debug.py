@@ -17,6 +17,7 @@ import numpy as np
 
 from rsfm.data.pipeline import Source
 from rsfm.data.transforms import AugmentConfig
+from rsfm.errors import lookup
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
@@ -44,7 +45,7 @@ class Textures:
     """
 
     def __init__(self, root: Path, split: str) -> None:
-        self.offset = {"train": 0, "val": 10_000}[split]
+        self.offset = lookup({"train": 0, "val": 10_000}, "split of textures", split)
 
     def __len__(self) -> int:
         return 256

@@ -41,7 +41,15 @@ WINDOW = AugmentConfig(
     crop=160, band_drop=0.1, brightness=0.3, tilt=0.15, haze=0.04, stream_drop=0.3, location_drop=0.7, dates=1
 )
 MOSAIC = AugmentConfig(
-    crop=160, mosaic=40, band_drop=0.1, brightness=0.3, tilt=0.15, haze=0.04, stream_drop=0.3, location_drop=0.7, dates=1
+    crop=160,
+    mosaic=40,
+    band_drop=0.1,
+    brightness=0.3,
+    tilt=0.15,
+    haze=0.04,
+    stream_drop=0.3,
+    location_drop=0.7,
+    dates=1,
 )
 
 CONFIG = ExperimentConfig(
@@ -77,11 +85,14 @@ CONFIG = ExperimentConfig(
             augment=AugmentConfig(crop=32, mosaic=8, class_even=0.1, band_drop=0.1, tilt=0.03, location_drop=0.5),
         ),
         Source(
-            dataset="terramesh", tasks=("segmentation", "vqa"), weight=0.05, batch_size=4, text_length=96, augment=WINDOW
+            dataset="terramesh",
+            tasks=("segmentation", "vqa"),
+            weight=0.05,
+            batch_size=4,
+            text_length=96,
+            augment=WINDOW,
         ),
-        Source(
-            dataset="terramesh", tasks=("segmentation",), weight=0.03, batch_size=4, text_length=96, augment=MOSAIC
-        ),
+        Source(dataset="terramesh", tasks=("segmentation",), weight=0.03, batch_size=4, text_length=96, augment=MOSAIC),
         Source(
             dataset="eolearn",
             tasks=("segmentation",),

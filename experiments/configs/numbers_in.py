@@ -1,7 +1,7 @@
 """How should numbers stand in a question: as text, digit by digit, value-scaled, as Fourier features or in bins?
 
-Command:   python experiments/numbers/run.py numbers_in           (5 ways x 5 seeds; resumes; about 15 minutes of one core)
-           python experiments/numbers/report.py                   (rows and figure)
+Command:   python -m experiments.numbers.run numbers_in           (5 ways x 5 seeds; resumes; about 15 minutes of one core)
+           python -m experiments.numbers.report                   (rows and figure)
 Data:      fuel_moisture, 26 numbers of it typed into the question with their units (experiments/numbers/table.py), and the
            place; no observation. Train on `train`, calibration on `val`, scored on the published test sites. Out of all
            comes a mean with its deviation (the "mixer" of numbers_out).

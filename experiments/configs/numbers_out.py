@@ -1,7 +1,7 @@
 """Which way out serves a number best: text digits, bins, one number, mean and deviation, mixture density or quantiles?
 
-Command:   python experiments/numbers/run.py numbers_out          (7 ways x 5 seeds; resumes; about 10 minutes of one core)
-           python experiments/numbers/report.py                   (rows and figure)
+Command:   python -m experiments.numbers.run numbers_out          (7 ways x 5 seeds; resumes; about 10 minutes of one core)
+           python -m experiments.numbers.report                   (rows and figure)
 Data:      fuel_moisture as a series of 18 bands and 3 months, with its place; train on `train`, settings and calibration on
            `val` (20 sites held out of training), scored on the published test sites.
 Expected:  the heads with a spread within 1 % of each other in RMSE and ahead in CRPS; text digits behind by some percent.

@@ -27,6 +27,7 @@ def benchmark(
     Example:
         rsfm benchmark
         rsfm benchmark small --batch-size 32 --json
+        rsfm benchmark decode --help
 
     Args:
         model: a size, with random weights.

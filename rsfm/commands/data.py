@@ -108,7 +108,7 @@ def prepare(
     Args:
         dataset: name of the data set.
         out: folder to write below; the folder of the data set is printed.
-        split: splits to copy; none copies all.
+        split: splits to copy; none copies all that hold something here.
         data: data folder; default RSFM_DATA, else shared/data beside the repository.
     """
     from rsfm.data import prepare as preparing

@@ -7,6 +7,8 @@ from typing import Any
 
 import tyro
 
+from rsfm.errors import UserError
+
 
 def finetune(
     checkpoint: tyro.conf.Positional[str],
@@ -19,16 +21,25 @@ def finetune(
     batch_size: int = 16,
     learning_rate: float = 1e-4,
     freeze: tuple[str, ...] = (),
+    lora: int = 0,
+    lora_alpha: float = 0.0,
+    lora_targets: tuple[str, ...] = ("encoder", "decoder"),
+    quantize: str = "",
     resume: bool = False,
     overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a checkpoint further on a data set; the result is the checkpoint OUT/model.
+
+    With --lora only low-rank adapters train: OUT/adapter holds them and works as a checkpoint beside its base, OUT/model
+    has them merged in. What trained is listed in OUT/trainable.json.
 
     Any field of the training config can be set by its dotted name, as in `rsfm train`.
 
     Example:
         rsfm finetune nano --dataset fuel_moisture --out runs/moisture
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
+        rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
+        rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
         rsfm evaluate runs/moisture/model --dataset fuel_moisture
 
     Args:
@@ -40,7 +51,11 @@ def finetune(
         steps: optimizer steps.
         batch_size: samples a step.
         learning_rate: highest of the schedule.
-        freeze: patterns of parameter names that are left as they are.
+        freeze: patterns of parameter names that are left as they are; with a "!" in front they train after all.
+        lora: rank of the adapters; 0 = train the weights themselves.
+        lora_alpha: scale of the adapters times their rank; 0 = twice the rank.
+        lora_targets: names of linear layers, or their beginnings, that get adapters.
+        quantize: keep the adapted layers' own weights in int8 or nf4 while training.
         resume: go on from the last state in the run folder.
         overrides: fields of the config by dotted name.
     """
@@ -50,8 +65,12 @@ def finetune(
     open_dataset(dataset, None, split)  # before the weights: the likeliest mistakes
     from rsfm.pretrained import find, load
     from rsfm.training import loop
+    from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
 
+    if quantize and not lora:
+        raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
+    adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
     loaded, folder = load(checkpoint), find(checkpoint).absolute()
     config = experiment(
         loaded,
@@ -62,14 +81,37 @@ def finetune(
         batch_size=batch_size,
         learning_rate=learning_rate,
         freeze=freeze,
+        lora=adapters,
         tasks=task,
     )
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume)
     if trained.exit_code == 0:
         words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
-        export(trained, out, config.name, shlex.join([*words, *overrides]))
+        words += ["--lora", str(lora)] if lora else []
+        words += ["--quantize", quantize] if quantize else []
+        if config.train.lora is None:
+            export(trained, out, config.name, shlex.join([*words, *overrides]))
+        else:
+            export_adapter(trained, loaded, config.train.lora, checkpoint, out, shlex.join([*words, *overrides]))
     return trained.exit_code
+
+
+def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, command: str) -> None:
+    """Writes OUT/adapter and OUT/model, in which it is merged; on several hosts the first one does."""
+    import jax
+
+    from rsfm.pretrained import merged, save_adapter, save_checkpoint
+    from rsfm.results import current_commit
+    from rsfm.training.state import trainable_arrays
+
+    if jax.process_index() != 0:
+        return
+    card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
+    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), lora, base, card=card)
+    whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
+    model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32")
+    print(f"adapter: {adapter}\ncheckpoint: {model}")
 
 
 def experiment(
@@ -82,6 +124,7 @@ def experiment(
     batch_size: int,
     learning_rate: float,
     freeze: tuple[str, ...],
+    lora: Any = None,
     tasks: tuple[str, ...],
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on."""
@@ -98,7 +141,7 @@ def experiment(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
         processor=dataclasses.replace(loaded.processor.config),
-        train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, save_every=max(1, steps // 5)),
+        train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5)),
         data=(Source(dataset=dataset, split=split, tasks=tasks or info.tasks, batch_size=batch_size),),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),

@@ -25,11 +25,13 @@ def predict(
 ) -> None:
     """Asks questions of scenes of any size and prints the answers; --out keeps the maps.
 
-    Several scenes of one sensor are dates of a series; scenes of several sensors on one grid are read together.
+    Several scenes of one sensor are dates of a series, sorted by date; scenes of several sensors on one grid are read
+    together.
 
     Example:
         rsfm predict scene.tif --sensor sentinel2_l2a --ask "Map the land cover: water, trees, crops." --out answer
         rsfm predict s2.tif s1.tif --sensor sentinel2_l2a sentinel1_rtc --ask "How many hectares of water are there?"
+        rsfm predict june.tif july.tif --date 2024-06-03 2024-07-13 --ask "Map the land cover: water, trees, crops."
         rsfm predict photo.jpg --ask "What is this?" --json
 
     Args:
@@ -37,7 +39,7 @@ def predict(
         ask: a question; repeat it for more.
         checkpoint: name of a shipped checkpoint, or its folder.
         sensor: one name for all scenes or one a scene; left out, it is told from the files.
-        date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
+        date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
         out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.

@@ -1,5 +1,6 @@
 """`rsfm train`: a run folder, and in the end a checkpoint, out of a config file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,34 @@ def train(
         resume: go on from the last state in the run folder.
         overrides: fields of the config by dotted name.
     """
+    return train_config(config, out, resume=resume, overrides=overrides)
+
+
+def train_config(
+    config: str,
+    out: Path,
+    *,
+    resume: bool,
+    overrides: tuple[str, ...],
+    engine: Callable[..., Any] | None = None,
+    program: str = "rsfm train",
+) -> int:
+    """Trains and exports; the exit code is 0 at the end, 143 or 130 where a signal stopped it and --resume goes on.
+
+    Args:
+        config, out, resume, overrides: as in `train`.
+        engine: what runs the step, see rsfm.training.engine; jit over a mesh if not given.
+        program: how it was started, for the card.
+    """
     from rsfm.training import distributed, loop
+    from rsfm.training.engine import JitEngine
     from rsfm.training.overrides import apply_overrides
 
     distributed.initialize()
     experiment = apply_overrides(loop.load_config(config), overrides)
-    trained = loop.train(experiment, out, resume=resume)
+    trained = loop.train(experiment, out, resume=resume, engine=engine or JitEngine)
     if trained.exit_code == 0:
-        export(trained, out, experiment.name, f"rsfm train {config} --out {out} {' '.join(overrides)}".strip())
+        export(trained, out, experiment.name, f"{program} {config} --out {out} {' '.join(overrides)}".strip())
     return trained.exit_code
 
 
@@ -48,7 +69,8 @@ def export(trained: Any, out: Path, name: str, command: str) -> None:
     from rsfm.pretrained import save_checkpoint
     from rsfm.results import current_commit
 
+    model = trained.model  # on all hosts: each holds a part of it
     if jax.process_index() == 0:
         card = f"# {name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-        folder = save_checkpoint(out / "model", trained.model, trained.processor, card=card, dtype="float32")
+        folder = save_checkpoint(out / "model", model, trained.processor, card=card, dtype="float32")
         print(f"checkpoint: {folder}")

@@ -1,7 +1,11 @@
-"""When a file was taken: from the user, its tags, or its name."""
+"""When files were taken: from the user, their tags, or their names; and what a series of dates must be.   t acquisitions"""
 
+import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
 
 from rsfm.errors import UserError
 from rsfm.sensors.observe import days_since_2000
@@ -56,6 +60,30 @@ def date_in_name(name: str) -> float | None:
         if 1 <= int(found["j"]) <= 366:
             return days_since_2000(f"{found['y']}-01-01") + int(found["j"]) - 1
     return None
+
+
+def series_order(names: Sequence[str], time_days: Float[np.ndarray, " t"]) -> tuple[Int[np.ndarray, " t"], str | None]:
+    """The order in time of dated files, and a note where that is not the order they came in. Unknown dates stay last.
+
+    Raises:
+        UserError: two files of one date: which of them to believe is the user's to say.
+    """
+    order = np.argsort(time_days, kind="stable")  # NaN goes last
+    for one, other in zip(order, order[1:], strict=False):
+        if time_days[one] == time_days[other]:
+            raise UserError(
+                f"{names[one]} and {names[other]}: both dated {date_text(time_days[one])}. Expected one image a date: leave "
+                "one out, merge them, or give each its time, e.g. --date 2024-06-30T10:10 2024-06-30T10:50."
+            )
+    if (np.diff(order) > 0).all():
+        return order, None
+    return order, f"dates out of order: sorted, from {date_text(time_days[order[0]])} on ({names[order[0]]} first)"
+
+
+def date_text(time_days: float) -> str:
+    """Days since 2000 as YYYY-MM-DD, with hour and minute where it is not midnight."""
+    when = datetime.datetime(2000, 1, 1) + datetime.timedelta(days=float(time_days))
+    return when.strftime("%Y-%m-%d" if when.time() == datetime.time(0) else "%Y-%m-%dT%H:%M")
 
 
 def _readable(text: str) -> float | None:

@@ -9,19 +9,24 @@ import dataclasses
 import functools
 import io
 import json
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rsfm.config import from_json
-from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo
+from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Turn, Value
 
 FORMAT = 1
 DESCRIPTION, METADATA = "dataset_info.json", "metadata.json"  # files of a prepared folder, named by tensorflow-datasets
+ALL, UNSPLIT = "all", "unsplit"  # "all" means every split to tensorflow-datasets, which stores none of that name
 
 
 def encode(record: Record) -> tuple[str, bytes]:
@@ -87,14 +92,22 @@ def decode(text: str | bytes, data: bytes) -> Record:
     )
 
 
-def prepare(name: str, root: Path, out_folder: Path, splits: Sequence[str] | None = None) -> Path:
+def tell(line: str) -> None:
+    """A line on stderr."""
+    print(line, file=sys.stderr)
+
+
+def prepare(
+    name: str, root: Path, out_folder: Path, splits: Sequence[str] | None = None, *, say: Callable[[str], Any] = tell
+) -> Path:
     """Writes a dataset's splits as ArrayRecord.
 
     Args:
         name: a key of DATASETS.
         root: the data folder.
         out_folder: written below it, in a folder that is returned. Nothing is left there on failure.
-        splits: which; all by default.
+        splits: which, none of them empty; without any all that hold something. "all" can be read from any folder.
+        say: is told of each split that was left out.
 
     Returns:
         The folder PreparedDataset reads.
@@ -103,23 +116,84 @@ def prepare(name: str, root: Path, out_folder: Path, splits: Sequence[str] | Non
         >>> records = PreparedDataset(prepare("aid_rsicd", data_root(), Path("prepared")), "train")
     """
     dataset: type[Dataset] = lookup(DATASETS, "dataset", name)
-    info = dataset.info
-    for split in splits or ():
-        lookup(info.splits, f"split of {name}", split)
-    opened = {split: dataset(root, split) for split in splits or info.splits}
-    return write_records(info, opened, out_folder)
+    return write_records(dataset.info, open_splits(dataset, root, splits, say=say), out_folder)
+
+
+def open_splits(
+    dataset: type[Dataset], root: Path, splits: Sequence[str] | None = None, *, say: Callable[[str], Any] = tell
+) -> dict[str, Dataset]:
+    """The named splits, or all that hold something here, opened.
+
+    Raises:
+        UserError: a named split is unknown or empty, or no split holds anything.
+    """
+    if splits:
+        return {split: dataset(root, split) for split in splits}
+    opened: dict[str, Dataset] = {}
+    empty: list[EmptySplit] = []
+    for split in dataset.info.splits:
+        try:
+            opened[split] = dataset(root, split)
+        except EmptySplit as error:
+            empty.append(error)
+    if not opened:
+        raise empty[0]
+    if len(opened) > 1:
+        opened.pop(ALL, None)  # the others again
+    for left_out in empty:
+        say(f"left out: {left_out}")
+    return opened
 
 
 def write_records(info: DatasetInfo, splits: dict[str, Dataset], out_folder: Path) -> Path:
-    """Writes opened splits as ArrayRecord and returns the folder PreparedDataset reads."""
-    try:
-        out_folder.mkdir(parents=True, exist_ok=True)
-        builder = _builder_class()(info=info, splits=splits, data_dir=str(out_folder.resolve()))
+    """Writes opened splits as ArrayRecord and returns the folder PreparedDataset reads.
+
+    Raises:
+        UserError: the folder cannot be written to, the disk is full, or other splits of the dataset are there already.
+    """
+    splits = {UNSPLIT if split == ALL else split: dataset for split, dataset in splits.items()}
+    builder = _builder_class()(info=info, splits=splits, data_dir=str(out_folder.resolve()))
+    target = Path(builder.data_path)
+    if is_prepared(target):
+        _check_same_splits(builder, splits)
+        return target
+    with _written_whole(target) as scratch:
+        builder = _builder_class()(info=info, splits=splits, data_dir=str(scratch))
         with contextlib.redirect_stdout(io.StringIO()):  # it announces a download that does not happen
             builder.download_and_prepare()
-    except OSError as error:
-        raise UserError(f"{out_folder}: cannot write prepared {info.name}: {error}. Choose another folder.") from error
-    return Path(builder.data_path)
+        os.replace(builder.data_path, target)
+    return target
+
+
+@contextlib.contextmanager
+def _written_whole(target: Path) -> Iterator[Path]:
+    """A scratch folder beside `target`, gone at the end; after a failure so is every folder that was made for it."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    scratch = target.parent / f".{uuid.uuid4().hex[:8]}.part"
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        shutil.rmtree(scratch)
+    except BaseException as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, OSError) or "write() failed" in str(error):  # the latter a RuntimeError of array_record
+            reason = getattr(error, "strerror", None) or "the disk is full or at its quota"
+            raise UserError(f"{target}: cannot be written ({reason}). Choose another folder with --out.") from error
+        raise
+
+
+def _check_same_splits(builder: Any, splits: dict[str, Dataset]) -> None:
+    there = {split: told.num_examples for split, told in builder.info.splits.items()}
+    wanted = {split: len(dataset) for split, dataset in splits.items()}
+    if there != wanted:
+        told = [", ".join(f"{split} {count:,}" for split, count in counts.items()) for counts in (there, wanted)]
+        raise UserError(
+            f"{builder.data_path} holds records already: {told[0]}; asked for {told[1]}. "
+            "Remove it, or choose another folder with --out."
+        )
 
 
 def is_prepared(folder: Path) -> bool:
@@ -140,8 +214,8 @@ class PreparedDataset:
         self.folder, self.split = folder, split
         self.info = from_json(DatasetInfo, json.loads((folder / METADATA).read_text())["info"], str(folder / METADATA))
         builder = _tfds().builder_from_directory(str(folder.resolve()))
-        if split not in builder.info.splits:
-            raise unknown(f"prepared split of {self.info.name}", split, builder.info.splits)
+        if split not in (ALL, *builder.info.splits):
+            raise unknown(f"prepared split of {self.info.name}", split, (ALL, *builder.info.splits))
         self._rows = builder.as_data_source(split)
 
     def __len__(self) -> int:

@@ -5,13 +5,14 @@ t acquisitions · h w pixels · c bands
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from rsfm.data.dates import date_of
+from rsfm.data.dates import date_of, series_order
 from rsfm.data.files import open_rasters
 from rsfm.data.geotiff import GeoRaster
 from rsfm.data.grids import location, moved, pixel_size, same_grid, shrunk
@@ -129,7 +130,7 @@ def open_scene(
         paths: one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG, ENVI (.hdr), .mat, .npy, or a folder of one-band files
             (Sentinel-2 SAFE, BigEarthNet, Landsat, HLS); one-band files of one product may be named one by one.
         sensor: a key of SENSORS; None to tell it from names and bands where that is unambiguous.
-        dates: one a path, YYYY-MM-DD; None to read them from tags and names.
+        dates: one a path, YYYY-MM-DD, each another; None to read them from tags and names. The scene is sorted by them.
         unit: what the numbers are where that is not plain, see `rsfm.data.units.calibrate`.
         bands: names of the file's bands where they are not all of the sensor's in order.
 
@@ -157,8 +158,10 @@ def open_scene(
             raise UserError(
                 f"{raster.header.path}: has the bands {', '.join(others)}; the first image has {', '.join(names)}."
             )
-    time_days, dated = _dates(rasters, dates)
+    time_days, dated = _dates(rasters, dates, len(paths))
     rasters, moved = _on_one_grid(rasters)
+    order, sorted_note = series_order([raster.header.path.name for raster in rasters], time_days)
+    rasters, picked, time_days = [rasters[i] for i in order], [picked[i] for i in order], time_days[order]
     opened = [
         _prepare(raster, chosen, names, indexes, unit, float(day))
         for raster, (indexes, _), day in zip(rasters, picked, time_days, strict=True)
@@ -171,7 +174,8 @@ def open_scene(
         if acquisition.missing.any():
             empty = ", ".join(name for name, gone in zip(names, acquisition.missing, strict=True) if gone)
             notes.append(f"{acquisition.raster.header.path.name}: no valid pixel found in {empty}")
-    return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *dated, *moved))
+    sorting = (sorted_note,) if sorted_note else ()
+    return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved))
 
 
 def _pick_bands(raster: Raster, sensor: Sensor, bands: Sequence[str] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -200,7 +204,8 @@ def _pick_bands(raster: Raster, sensor: Sensor, bands: Sequence[str] | None) -> 
     raise UserError(f"{header.path}: {sensor.name} has {len(own)} bands, the file has {header.count}. {hint}")
 
 
-def _dates(rasters: Sequence[Raster], dates: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+def _dates(rasters: Sequence[Raster], dates: Sequence[str] | None, files: int) -> tuple[np.ndarray, list[str]]:
+    """Days since 2000 of each raster, with notes. `files`: how many were named; one may hold several acquisitions."""
     if dates is not None:
         if len(dates) != len(rasters):
             raise UserError(
@@ -209,6 +214,14 @@ def _dates(rasters: Sequence[Raster], dates: Sequence[str] | None) -> tuple[np.n
             )
         return np.array([days_since_2000(date) for date in dates]), []
     told = [date_of(raster.header.product, raster.header.tags) for raster in rasters]
+    if len(rasters) > files:  # a file's one date does not tell its acquisitions apart
+        of_file = Counter(raster.header.path for raster in rasters)
+        told = [
+            (day, note) if of_file[raster.header.path] == 1 else (math.nan, None)
+            for raster, (day, note) in zip(rasters, told, strict=True)
+        ]
+    written = Counter(day for day, note in told if note)  # two files written at once were not taken at once
+    told = [(math.nan, None) if note and written[day] > 1 else (day, note) for day, note in told]
     notes = [note for _, note in told if note]
     unknown = [raster.header.path.name for raster, (day, _) in zip(rasters, told, strict=True) if math.isnan(day)]
     if unknown:

@@ -1,18 +1,23 @@
 """Heads: what the decoder's special tokens open. `HEADS[name](HEADS[name].config_type(...), width, ..., rngs=...)`."""
 
+from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
 from rsfm.heads.text import TextConfig, TextHead
-from rsfm.heads.value import ValueConfig, ValueHead
+from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, make_value_head, value_band
 
-HEADS: dict[str, type[TextHead] | type[ValueHead] | type[MaskHead]] = {
+HEADS: dict[str, type[TextHead] | type[ValueHead] | type[MaskHead] | type[ContrastiveHead]] = {
     "text": TextHead,
     "value": ValueHead,
     "mask": MaskHead,
+    "contrastive": ContrastiveHead,
 }
 
 __all__ = [
     "HEADS",
+    "VALUE_HEADS",
+    "ContrastiveConfig",
+    "ContrastiveHead",
     "ExpertConfig",
     "ExpertSpan",
     "MaskConfig",
@@ -21,4 +26,7 @@ __all__ = [
     "TextHead",
     "ValueConfig",
     "ValueHead",
+    "distribution",
+    "make_value_head",
+    "value_band",
 ]

@@ -1,16 +1,24 @@
-"""From observation tokens to the decoder's prefix.   b batch · n tokens · q queries · d encoder width · e decoder width"""
+"""From observation tokens to the decoder's prefix: `connector(parts) -> Tokens`, parts being one Tokens a stream.
+
+b batch · n tokens · q queries · k taps · d encoder width · e decoder width · m edge of a merged cell
+"""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from rsfm.models.encoder import TappedTokens, concatenate
 from rsfm.nn.attention import Attention
+from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
+from rsfm.pytree import replace
 from rsfm.types import Tokens
 
 
@@ -18,14 +26,31 @@ from rsfm.types import Tokens
 class ConnectorConfig:
     """Attributes:
     kind: a key of CONNECTORS.
-    queries: tokens handed to the decoder by the perceiver; the mlp hands over all.
-    depth: perceiver layers.
+    queries: tokens handed to the decoder by the perceiver and the Q-Former; the other kinds hand over what they get.
+    depth: layers of the perceiver and the Q-Former.
+    heads: of their attention.
+    merge: edge, in tokens, of the cells the pixel shuffle makes one token of.
+    taps: encoder layers read beside its last one, as in multi-layer connectors (arXiv:2405.13800): 0 is what enters
+        the encoder, 1 what its first block gives, ...; must be below the encoder's depth. Empty = the last one only.
     """
 
     kind: str = "perceiver"
     queries: int = 32
     depth: int = 1
     heads: int = 6
+    merge: int = 2
+    taps: tuple[int, ...] = ()
+
+
+class LinearConnector(nnx.Module):
+    """Every token through one matrix (LLaVA, arXiv:2304.08485)."""
+
+    def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
+        self.out = Linear(width, out, axes=("embed", None), bias=True, rngs=rngs)
+
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        tokens = concatenate(list(parts))
+        return Tokens(embeddings=self.out(tokens.embeddings), mask=tokens.mask, position=tokens.position)
 
 
 class MLPConnector(nnx.Module):
@@ -34,19 +59,42 @@ class MLPConnector(nnx.Module):
     def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
         self.mlp = MLP(width, 2 * out, out=out, gated=False, activation="gelu", bias=True, rngs=rngs)
 
-    def __call__(self, tokens: Tokens) -> Tokens:
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        tokens = concatenate(list(parts))
         return Tokens(embeddings=self.mlp(tokens.embeddings), mask=tokens.mask, position=tokens.position)
 
 
-class PerceiverLayer(nnx.Module):
-    """Queries look at the tokens, then think alone."""
+class PixelShuffleConnector(nnx.Module):
+    """merge x merge neighbours become one token of all their channels, then a two-layer network (InternVL 1.5, arXiv:2404.16821).
 
-    def __init__(self, config: ConnectorConfig, width: int, *, rngs: nnx.Rngs):
+    Tokens without a grid, such as the location, get a cell each.
+    """
+
+    def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
+        self.merge = config.merge
+        inputs = config.merge**2 * width
+        self.norm = RMSNorm(inputs)
+        self.mlp = MLP(inputs, out, out=out, gated=False, activation="gelu", bias=True, rngs=rngs)
+
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        tokens = concatenate([merge_cells(part, self.merge) for part in parts])
+        return replace(tokens, embeddings=self.mlp(self.norm(tokens.embeddings)))
+
+
+class QueryLayer(nnx.Module):
+    """Queries look at each other if `among`, then at the tokens, then think alone."""
+
+    def __init__(self, width: int, heads: int, *, among: bool, rngs: nnx.Rngs):
         self.query_norm, self.memory_norm, self.mlp_norm = RMSNorm(width), RMSNorm(width), RMSNorm(width)
-        self.attention = Attention(width, config.heads, rngs=rngs)
+        self.attention = Attention(width, heads, rngs=rngs)
         self.mlp = MLP(width, 2 * width, rngs=rngs)
+        self.among_norm = RMSNorm(width) if among else None
+        self.among = Attention(width, heads, rngs=rngs) if among else None
 
     def __call__(self, queries: Float[Array, "b q d"], tokens: Tokens) -> Float[Array, "b q d"]:
+        if self.among is not None and self.among_norm is not None:
+            each = jnp.ones((queries.shape[0], 1, queries.shape[1]), bool)
+            queries = queries + self.among(self.among_norm(queries), each)[0]
         memory = self.memory_norm(tokens.embeddings)
         looked, _ = self.attention(self.query_norm(queries), tokens.mask[:, None], memory=memory)
         queries = queries + looked
@@ -56,21 +104,85 @@ class PerceiverLayer(nnx.Module):
 class PerceiverConnector(nnx.Module):
     """A fixed number of learned queries, whatever the number of tokens (Perceiver resampler, arXiv:2204.14198)."""
 
+    among = False
+
     def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
         self.queries = nnx.Param(
             0.5 * jax.random.normal(rngs.params(), (config.queries, width)), out_sharding=(None, "embed")
         )
-        self.layers = nnx.List([PerceiverLayer(config, width, rngs=rngs) for _ in range(config.depth)])
+        self.layers = nnx.List(
+            [QueryLayer(width, config.heads, among=self.among, rngs=rngs) for _ in range(config.depth)]
+        )
         self.out = MLP(width, 2 * width, out=out, gated=False, activation="gelu", rngs=rngs)
 
-    def __call__(self, tokens: Tokens) -> Tokens:
-        batch = tokens.embeddings.shape[0]
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        tokens = concatenate(list(parts))
         queries = self.queries[...].astype(tokens.embeddings.dtype)
-        x = jnp.broadcast_to(queries, (batch, *queries.shape))
+        x = jnp.broadcast_to(queries, (tokens.embeddings.shape[0], *queries.shape))
         for layer in self.layers:
             x = layer(x, tokens)
         mask = jnp.broadcast_to(tokens.mask.any(-1, keepdims=True), x.shape[:2])
         return Tokens(embeddings=self.out(x), mask=mask, position=jnp.zeros((*mask.shape, 3)))
 
 
-CONNECTORS: dict[str, Any] = {"mlp": MLPConnector, "perceiver": PerceiverConnector}
+class QFormerConnector(PerceiverConnector):
+    """Queries that also talk among themselves in every layer (Q-Former of BLIP-2, arXiv:2301.12597; norms come first here)."""
+
+    among = True
+
+
+class TappedConnector(nnx.Module):
+    """Any connector, fed with the last layer beside earlier ones: their channels side by side, each normalised, one matrix."""
+
+    def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
+        layers = 1 + len(config.taps)
+        self.norms = nnx.List([RMSNorm(width) for _ in range(layers)])
+        self.mix = Linear(layers * width, width, axes=(None, "embed"), rngs=rngs)
+        self.connector = CONNECTORS[config.kind](config, width, out, rngs=rngs)
+
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        return self.connector([replace(untapped(part), embeddings=self._mixed(part)) for part in parts])
+
+    def _mixed(self, part: Tokens) -> Float[Array, "b n d"]:
+        assert isinstance(part, TappedTokens), "the encoder was not asked for the layers the connector taps"
+        layers = [part.embeddings, *jnp.moveaxis(part.taps, 2, 0)]
+        normed = [norm(layer) for norm, layer in zip(self.norms, layers, strict=True)]
+        return self.mix(jnp.concatenate(normed, axis=-1)) * part.mask[..., None]
+
+
+def untapped(tokens: Tokens) -> Tokens:
+    """The same tokens without the layers below."""
+    return Tokens(embeddings=tokens.embeddings, mask=tokens.mask, position=tokens.position, grid=tokens.grid)
+
+
+def merge_cells(tokens: Tokens, edge: int) -> Tokens:
+    """Cells of edge x edge neighbours side by side in the channels, masked ones zero; a cell is valid if any member is.
+
+    Its position is the mean over the valid members. A grid that does not divide is filled up with masked tokens.
+    """
+    t, rows, columns = tokens.grid or (tokens.mask.shape[1], 1, 1)
+
+    def cells(x: Array) -> Array:
+        x = x.reshape(x.shape[0], t, rows, columns, -1)
+        x = jnp.pad(x, ((0, 0), (0, 0), (0, -rows % edge), (0, -columns % edge), (0, 0)))
+        return rearrange(x, "b t (i p) (j q) d -> b (t i j) (p q) d", p=edge, q=edge)
+
+    inside: Bool[Array, "b n m"] = cells(tokens.mask[..., None])[..., 0]
+    x = jnp.where(inside[..., None], cells(tokens.embeddings), 0)
+    position = jnp.where(inside[..., None], cells(tokens.position), 0).sum(2)
+    grid = (t, -(-rows // edge), -(-columns // edge)) if tokens.grid else None
+    return Tokens(
+        embeddings=rearrange(x, "b n m d -> b n (m d)"),
+        mask=inside.any(-1),
+        position=position / jnp.maximum(inside.sum(-1), 1)[..., None],
+        grid=grid,
+    )
+
+
+CONNECTORS: dict[str, Any] = {
+    "linear": LinearConnector,
+    "mlp": MLPConnector,
+    "pixel_shuffle": PixelShuffleConnector,
+    "perceiver": PerceiverConnector,
+    "qformer": QFormerConnector,
+}

@@ -4,14 +4,17 @@ b batch · q prefix tokens · s text tokens · n cache slots · d width · v voc
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from rsfm.heads import TextConfig, TextHead
 from rsfm.nn.attention import KVCache
-from rsfm.nn.rope import text_angles
+from rsfm.nn.layout import lay_out
+from rsfm.nn.rope import RopeScaling, text_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig
 from rsfm.types import Tokens
 
@@ -22,12 +25,24 @@ class DecoderConfig:
     transformer: shape of the blocks; Llama's kin load into it.
     vocabulary: rows of the embedding table.
     rope_theta: base of the rotary angles.
+    rope_scaling: how the angles of a longer context than trained are slowed; None = not at all.
+    rope_local_theta: base in the layers with a window; 0 = that of all.
+    embedding_scale: multiplies the embeddings (Gemma: the root of the width).
+    final_softcap: logits are bent into -cap..cap by a tanh (Gemma 2); 0 = left alone.
+    tied: the embedding table is the output matrix too.
+    context: tokens it was trained on at once; 0 = unknown.
     end_id, pad_id: tokens that end an answer and that fill up after it.
     """
 
     transformer: TransformerConfig
     vocabulary: int
     rope_theta: float = 10_000.0
+    rope_scaling: RopeScaling | None = None
+    rope_local_theta: float = 0.0
+    embedding_scale: float = 1.0
+    final_softcap: float = 0.0
+    tied: bool = True
+    context: int = 0
     end_id: int = 2
     pad_id: int = 0
 
@@ -41,26 +56,37 @@ class Decoder(nnx.Module):
         table = 0.02 * jax.random.normal(rngs.params(), (config.vocabulary, width))
         self.embedding = nnx.Param(table, out_sharding=("vocab", "embed"))
         self.transformer = Transformer(config.transformer, rngs=rngs)
+        head = TextConfig(vocabulary=0 if config.tied else config.vocabulary, soft_cap=config.final_softcap)
+        self.text_head = TextHead(head, width, rngs=rngs)
 
     def __call__(
-        self, prefix: Tokens, text_ids: Int[Array, "b s"], text_valid: Bool[Array, "b s"]
+        self,
+        prefix: Tokens,
+        text_ids: Int[Array, "b s"],
+        text_valid: Bool[Array, "b s"],
+        added: Float[Array, "b s d"] | None = None,
     ) -> tuple[Float[Array, "b s d"], dict[str, Array]]:
-        """Hidden state of every text token."""
-        x, mask, position = self._inputs(prefix, text_ids, text_valid)
+        """Hidden state of every text token. `added`: to the embeddings of the text, such as those of its numbers."""
+        x, mask, position = self._inputs(prefix, text_ids, text_valid, added)
         valid = jnp.concatenate([prefix.mask, text_valid], axis=1)
-        x, _, aux = self.transformer(x, mask, valid=valid, angle=self._angle(position))
+        x, _, aux = self.transformer(x, mask, valid=valid, **self._angles(position))
         return x[:, prefix.mask.shape[1] :], aux
 
     def prefill(
-        self, prefix: Tokens, text_ids: Int[Array, "b s"], text_valid: Bool[Array, "b s"], extra: int
+        self,
+        prefix: Tokens,
+        text_ids: Int[Array, "b s"],
+        text_valid: Bool[Array, "b s"],
+        extra: int,
+        added: Float[Array, "b s d"] | None = None,
     ) -> tuple[Float[Array, "b s d"], KVCache]:
         """Like a call, and fills a cache that has room for `extra` more tokens."""
-        x, mask, position = self._inputs(prefix, text_ids, text_valid)
+        x, mask, position = self._inputs(prefix, text_ids, text_valid, added)
         batch, length = x.shape[:2]
         cache = self.transformer.empty_cache(batch, length + extra, x.dtype)
         mask = jnp.pad(mask, ((0, 0), (0, 0), (0, extra)))
         start = jnp.zeros((batch,), jnp.int32)
-        x, filled, _ = self.transformer(x, mask, angle=self._angle(position), cache=cache, start=start)
+        x, filled, _ = self.transformer(x, mask, cache=cache, start=start, **self._angles(position))
         assert filled is not None
         return x[:, prefix.mask.shape[1] :], filled
 
@@ -69,16 +95,25 @@ class Decoder(nnx.Module):
     ) -> tuple[Float[Array, "b d"], KVCache]:
         """One more token per row, written into slot `at`, which is also its position; `seen` marks the slots to look at."""
         x = self.embed(token[:, None])
-        x, cache_out, _ = self.transformer(x, seen[:, None], angle=self._angle(at[:, None]), cache=cache, start=at)
+        x, cache_out, _ = self.transformer(x, seen[:, None], cache=cache, start=at, **self._angles(at[:, None]))
         assert cache_out is not None
         return x[:, 0], cache_out
 
     def embed(self, ids: Int[Array, "b s"]) -> Float[Array, "b s d"]:
-        """Rows of the embedding table."""
-        return self.embedding[...][ids]
+        """Rows of the embedding table, scaled."""
+        table = lay_out(self.embedding[...], "vocab", None)  # rows whole on each device, as their gradients come in
+        x, scale = lay_out(table[ids], "batch", None, None), self.config.embedding_scale
+        return x if scale == 1.0 else x * scale
 
-    def _inputs(self, prefix: Tokens, text_ids: Array, text_valid: Array) -> tuple[Array, Array, Array]:
-        text = self.embed(text_ids).astype(prefix.embeddings.dtype)
+    def logits(self, hidden: Float[Array, "b s d"]) -> Float[Array, "b s v"]:
+        """Next-token logits in float32."""
+        return self.text_head(hidden, self.embedding[...] if self.config.tied else None)
+
+    def _inputs(
+        self, prefix: Tokens, text_ids: Array, text_valid: Array, added: Array | None = None
+    ) -> tuple[Array, Array, Array]:
+        text = self.embed(text_ids)
+        text = (text if added is None else text + added).astype(prefix.embeddings.dtype)
         x = jnp.concatenate([prefix.embeddings, text], axis=1)
         q, total = prefix.mask.shape[1], x.shape[1]
         place = jnp.arange(total)
@@ -88,6 +123,29 @@ class Decoder(nnx.Module):
         position = jnp.broadcast_to(place, x.shape[:2])
         return x, before[None] & valid[:, None], position
 
-    def _angle(self, position: Array) -> Array:
-        head_dim = self.transformer.blocks.attention.head_dim
-        return text_angles(position, head_dim, self.config.rope_theta)
+    def _angles(self, position: Array) -> dict[str, Any]:
+        blocks, local = self.config.transformer, self.config.rope_local_theta
+        head_dim = blocks.head_dim or blocks.width // blocks.heads
+        angles = {"angle": text_angles(position, head_dim, self.config.rope_theta, self.config.rope_scaling)}
+        return angles | ({"local_angle": text_angles(position, head_dim, local)} if local else {})
+
+
+def layers_apart(decoder: Decoder) -> Decoder:
+    """The same decoder with the parameters of each layer apart, as decoding on a CPU likes them; see TransformerConfig.
+
+    For what is read and not trained or saved: names and shapes of the parameters change.
+    """
+    config = decoder.config
+    if not config.transformer.stacked:
+        return decoder
+    config = dataclasses.replace(config, transformer=dataclasses.replace(config.transformer, stacked=False))
+    apart = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
+    held = {path: leaf[...] for path, leaf in nnx.to_flat_state(nnx.state(decoder, nnx.Param))}
+    state = nnx.state(apart, nnx.Param)
+    for path, leaf in nnx.to_flat_state(state):
+        if path[:2] == ("transformer", "blocks"):
+            leaf.set_value(held[(*path[:2], *path[3:])][path[2]])
+        else:
+            leaf.set_value(held[path])
+    nnx.update(apart, state)
+    return apart

@@ -1,14 +1,25 @@
-"""One transformer over the tokens of all streams, on a fixed token budget.   b batch · n tokens · m budget · d width"""
+"""One transformer over the tokens of all streams, on a fixed token budget.
+
+b batch · n tokens · m budget · k taps · d width
+"""
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from rsfm.errors import UserError
 from rsfm.nn.rope import ground_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig
-from rsfm.pytree import replace
+from rsfm.pytree import pytree_dataclass, replace
 from rsfm.types import Tokens
+
+
+@pytree_dataclass
+class TappedTokens(Tokens):
+    """Encoded tokens that carry what earlier layers made of them."""
+
+    taps: Float[Array, "*b n k d"]
 
 
 def concatenate(parts: list[Tokens]) -> Tokens:
@@ -34,28 +45,47 @@ def gather(tokens: Tokens, index: Int[Array, "b m"]) -> Tokens:
 
 
 class Encoder(nnx.Module):
-    """Bidirectional attention with rotary position in (day, metre, metre)."""
+    """Bidirectional attention with rotary position in (day, metre, metre).
 
-    def __init__(self, config: TransformerConfig, *, budget: int, rngs: nnx.Rngs):
+    With `taps` (layers by number, 0 = its input) it returns TappedTokens.
+    """
+
+    def __init__(self, config: TransformerConfig, *, budget: int, taps: tuple[int, ...] = (), rngs: nnx.Rngs):
+        if any(not 0 <= tap < config.depth for tap in taps):
+            raise UserError(
+                f"connector.taps {taps}: expected layers 0 to {config.depth - 1} of the encoder's {config.depth}; "
+                "the last one is always read."
+            )
         self.transformer = Transformer(config, rngs=rngs)
-        self.budget = budget
+        self.budget, self.taps = budget, taps
 
     def __call__(self, tokens: Tokens) -> tuple[Tokens, dict[str, Array]]:
         """Encoded tokens in their old places; those over the budget or masked keep a zero embedding and mask False."""
         total = tokens.mask.shape[1]
         if not self.budget or total <= self.budget:
-            x, aux = self._encode(tokens)
-            return replace(tokens, embeddings=x * tokens.mask[..., None]), aux
+            x, taps, aux = self._encode(tokens)
+            return _encoded(tokens, x * tokens.mask[..., None], taps), aux
         index = keep_order(tokens, self.budget)
         kept = gather(tokens, index)
-        x, aux = self._encode(kept)
+        x, taps, aux = self._encode(kept)
         put = jax.vmap(lambda i, new: jnp.zeros((total, *new.shape[1:]), new.dtype).at[i].set(new))
-        return replace(tokens, embeddings=put(index, x * kept.mask[..., None]), mask=put(index, kept.mask)), aux
+        back = replace(tokens, mask=put(index, kept.mask))
+        return _encoded(back, put(index, x * kept.mask[..., None]), None if taps is None else put(index, taps)), aux
 
-    def _encode(self, tokens: Tokens) -> tuple[Float[Array, "b m d"], dict[str, Array]]:
+    def _encode(self, tokens: Tokens) -> tuple[Float[Array, "b m d"], Float[Array, "b m k d"] | None, dict[str, Array]]:
         # Days count from the first valid one: float32 keeps no hours of a date 9,000 days after the epoch.
         first = jnp.min(jnp.where(tokens.mask[..., None], tokens.position, jnp.inf), axis=1, keepdims=True)
         position = tokens.position - jnp.where(jnp.isfinite(first), first, 0.0)
         angle = ground_angles(position, self.transformer.blocks.attention.head_dim)
-        x, _, aux = self.transformer(tokens.embeddings, tokens.mask[:, None], valid=tokens.mask, angle=angle)
-        return x, aux
+        mask, valid = tokens.mask[:, None], tokens.mask
+        if not self.taps:
+            x, _, aux = self.transformer(tokens.embeddings, mask, valid=valid, angle=angle)
+            return x, None, aux
+        x, _, aux = self.transformer(tokens.embeddings, mask, valid=valid, angle=angle, taps=self.taps)
+        return x, jnp.moveaxis(aux.pop("taps"), 0, 2), aux
+
+
+def _encoded(tokens: Tokens, x: Float[Array, "b n d"], taps: Float[Array, "b n k d"] | None) -> Tokens:
+    if taps is None:
+        return replace(tokens, embeddings=x)
+    return TappedTokens(embeddings=x, mask=tokens.mask, position=tokens.position, grid=tokens.grid, taps=taps)

@@ -7,29 +7,44 @@ import dataclasses
 import json
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import lookup
-from rsfm.heads import ExpertConfig, ExpertSpan, MaskConfig, MaskHead, TextHead, ValueConfig, ValueHead
-from rsfm.models.connector import CONNECTORS, ConnectorConfig
+from rsfm.heads import (
+    ContrastiveConfig,
+    ContrastiveHead,
+    ExpertConfig,
+    ExpertSpan,
+    MaskConfig,
+    MaskHead,
+    ValueConfig,
+    make_value_head,
+)
+from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector
 from rsfm.models.decoder import Decoder, DecoderConfig
 from rsfm.models.encoder import Encoder, concatenate
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
+from rsfm.models.towered import ToweredConfig, ToweredTokenizer
+from rsfm.nn.layout import lay_out
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.pytree import replace
 from rsfm.tokenizers import TOKENIZERS
+from rsfm.tokenizers.numeric import NumberConfig, NumberEmbedding
 from rsfm.tokenizers.positions import LocationTokenizer
 from rsfm.types import Observation, Predictions, Sample, StreamSpec, Tokens
+
+STREAM_TOKENIZERS: dict[str, tuple[type, Any]] = TOKENIZERS | {"towered": (ToweredConfig, ToweredTokenizer)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamConfig:
     """Attributes:
     spec: the stream's fixed shape, shared with the Processor.
-    tokenizer: a key of TOKENIZERS.
+    tokenizer: a key of STREAM_TOKENIZERS.
     options: fields of that tokenizer's config; `patch` comes from the spec.
     temporal: how its dates meet.
     """
@@ -49,6 +64,8 @@ class ModelConfig:
     streams: by name; a Sample may hold any of them.
     token_budget: encoder tokens kept per sample, valid ones first; 0 = all.
     experts: of the value and mask heads alike.
+    numbers: how numbers in questions come in; "text" and "digits" are tokens like others.
+    contrastive: one space of pictures and sentences; None = none.
     compute_dtype: "float32" or "bfloat16"; parameters, norms, softmax and losses stay in float32.
     """
 
@@ -60,6 +77,8 @@ class ModelConfig:
     experts: ExpertConfig = dataclasses.field(default_factory=lambda: ExpertConfig())
     value: ValueConfig = dataclasses.field(default_factory=lambda: ValueConfig())
     mask: MaskConfig = dataclasses.field(default_factory=lambda: MaskConfig())
+    numbers: NumberConfig = dataclasses.field(default_factory=lambda: NumberConfig())
+    contrastive: ContrastiveConfig | None = None
     compute_dtype: str = "float32"
 
     def __hash__(self) -> int:
@@ -82,21 +101,25 @@ class FoundationModel(nnx.Module):
             }
         )
         self.location = LocationTokenizer(width, rngs=rngs)
-        self.encoder = Encoder(config.encoder, budget=config.token_budget, rngs=rngs)
-        kind = config.connector.kind
-        self.connector = lookup(CONNECTORS, "connector", kind)(config.connector, width, text_width, rngs=rngs)
+        taps = config.connector.taps
+        self.encoder = Encoder(config.encoder, budget=config.token_budget, taps=taps, rngs=rngs)
+        kind = lookup(CONNECTORS, "connector", config.connector.kind)
+        self.connector = (TappedConnector if taps else kind)(config.connector, width, text_width, rngs=rngs)
         self.decoder = Decoder(config.decoder, rngs=rngs)
-        self.text_head = TextHead()
         self.value_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
         self.mask_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
-        self.value_head = ValueHead(config.value, text_width, width, rngs=rngs)
+        self.value_head = make_value_head(config.value, text_width, width, rngs=rngs)
         self.mask_head = MaskHead(config.mask, text_width, width, rngs=rngs)
+        joint = config.contrastive
+        self.contrastive = None if joint is None else ContrastiveHead(joint, text_width, width, rngs=rngs)
+        apart = config.numbers.kind not in ("text", "digits")
+        self.number_embedding = NumberEmbedding(config.numbers, text_width, rngs=rngs) if apart else None
 
     def __call__(self, sample: Sample) -> Predictions:
         """Text logits at every position, and the outputs of the heads that the sample's targets ask for."""
         memory, aux = self.encode(sample.observations, sample.location_deg)
         prefix = self.prefix(memory)
-        hidden, decoder_aux = self.decoder(prefix, sample.text_ids, sample.text_valid)
+        hidden, decoder_aux = self.decoder(prefix, sample.text_ids, sample.text_valid, self.numbers_in(sample))
         aux = _add(aux, decoder_aux)
         outputs: dict[str, Array] = {}
         if "value_position" in sample.targets:
@@ -107,6 +130,8 @@ class FoundationModel(nnx.Module):
             masks, mask_aux = self.masks(hidden, sample.targets["mask_position"], sample.observations, memory)
             outputs |= masks
             aux = _add(aux, mask_aux)
+        if self.contrastive is not None:
+            outputs |= self.contrast(sample, memory, self.contrastive)
         return Predictions(text_logits=self.logits(hidden), outputs=outputs, aux=aux)
 
     def encode(
@@ -120,30 +145,33 @@ class FoundationModel(nnx.Module):
         out, start = {}, 0
         for name, part in parts.items():
             stop = start + part.mask.shape[1]
-            out[name] = Tokens(
-                embeddings=encoded.embeddings[:, start:stop],
-                mask=encoded.mask[:, start:stop],
-                position=part.position,
-                grid=part.grid,
-            )
+            cut = jax.tree.map(lambda leaf, start=start, stop=stop: leaf[:, start:stop], encoded)
+            out[name] = replace(cut, position=part.position, grid=part.grid)
             start = stop
         return out, aux
 
     def prefix(self, memory: dict[str, Tokens]) -> Tokens:
         """What the decoder reads of the observations."""
-        return self.connector(concatenate(list(memory.values())))
+        return self.connector(list(memory.values()))
+
+    def numbers_in(self, sample: Sample) -> Float[Array, "b s d"] | None:
+        """What the numbers of the questions add to the text's embeddings; None where they are tokens like others."""
+        if self.number_embedding is None:
+            assert sample.text_numbers is None, "the processor hands over numbers, the model's numbers.kind is 'text'"
+            return None
+        assert sample.text_numbers is not None, f"the processor hands over no numbers of {self.config.numbers.kind}"
+        return self.number_embedding(sample.text_numbers, self.decoder.embed(sample.text_ids))
 
     def logits(self, hidden: Float[Array, "b s d"]) -> Float[Array, "b s vocab"]:
-        """Next-token logits, with the embedding table as the output matrix."""
-        return self.text_head(hidden, self.decoder.embedding[...])
+        """Next-token logits, in the decoder's way."""
+        return self.decoder.logits(hidden)
 
     def values(
         self, hidden: Float[Array, "b s d"], position: Int[Array, "b v"], memory: dict[str, Tokens]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Mean and scale, standardized, at each <value> token."""
+        """What `rsfm.heads.distribution` reads, standardized, at each <value> token."""
         spans, aux = self.value_experts(spans_at(hidden, position), position >= 0)
-        mean, scale = self.value_head(spans, concatenate(list(memory.values())))
-        return {"value_mean": mean, "value_scale": scale}, aux
+        return self.value_head(spans, concatenate(list(memory.values()))), aux
 
     def masks(
         self,
@@ -160,6 +188,31 @@ class FoundationModel(nnx.Module):
         pixels, valid = self._pixels({name: observations[name] for name in names})
         return {"mask_logits": self.mask_head(spans, tokens, pixels.astype(spans.dtype), valid)}, aux
 
+    def contrast(self, sample: Sample, memory: dict[str, Tokens], head: ContrastiveHead) -> dict[str, Array]:
+        """Pictures and texts in their joint space; the text is read without the picture, up to its `<ret>` token."""
+        pictures, texts = head.pictures(concatenate(list(memory.values()))), self.embed_text(sample)
+        outputs = head.outputs(pictures, texts)
+        head.push(pictures, texts, head.place(sample.text_ids, sample.text_valid) >= 0)
+        return outputs
+
+    def embed_picture(self, sample: Sample) -> Float[Array, "b e"]:
+        """Unit vectors of what the streams show; the text is not read."""
+        assert self.contrastive is not None, "the model has no contrastive head"
+        memory, _ = self.encode(sample.observations, sample.location_deg)
+        return self.contrastive.pictures(concatenate(list(memory.values())))
+
+    def embed_text(self, sample: Sample) -> Float[Array, "b e"]:
+        """Unit vectors of the texts, which end in `<ret>`; the streams are not read."""
+        assert self.contrastive is not None, "the model has no contrastive head"
+        batch, width = sample.text_ids.shape[0], self.config.decoder.transformer.width
+        nothing = Tokens(
+            embeddings=jnp.zeros((batch, 0, width), self.config.compute_dtype),
+            mask=jnp.zeros((batch, 0), bool),
+            position=jnp.zeros((batch, 0, 3)),
+        )
+        hidden, _ = self.decoder(nothing, sample.text_ids, sample.text_valid)
+        return self.contrastive.texts(hidden, self.contrastive.place(sample.text_ids, sample.text_valid))
+
     def _tokenize(self, name: str, observation: Observation, dtype: Any) -> Tokens:
         tokens = self.tokenizers[name](replace(observation, values=observation.values.astype(dtype)))
         return _cast(self.temporal[name](_cast(tokens, dtype)), dtype)
@@ -175,12 +228,13 @@ class FoundationModel(nnx.Module):
 
 def spans_at(hidden: Float[Array, "b s d"], position: Int[Array, "b v"]) -> Float[Array, "b v d"]:
     """Hidden states at the given text positions; zeros where the position is -1."""
-    picked = jnp.take_along_axis(hidden, jnp.maximum(position, 0)[..., None], axis=1)
-    return jnp.where(position[..., None] >= 0, picked, 0.0).astype(hidden.dtype)
+    picked = jnp.take_along_axis(lay_out(hidden, "batch", None, None), jnp.maximum(position, 0)[..., None], axis=1)
+    picked = jnp.where(position[..., None] >= 0, picked, 0.0).astype(hidden.dtype)
+    return lay_out(picked, "batch", None, None)
 
 
 def _tokenizer(stream: StreamConfig, width: int, rngs: nnx.Rngs) -> Any:
-    config, module = lookup(TOKENIZERS, "tokenizer", stream.tokenizer)
+    config, module = lookup(STREAM_TOKENIZERS, "tokenizer", stream.tokenizer)
     options = {"patch": stream.spec.patch, **stream.options}
     return module(from_json(config, options, where=f"options of tokenizer {stream.tokenizer}"), width, rngs=rngs)
 

@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from rsfm.nn.linear import Linear
-from rsfm.nn.norm import RMSNorm
+from rsfm.nn.norm import NORMS
 from rsfm.nn.rope import rotate
 from rsfm.pytree import pytree_dataclass
 
@@ -20,6 +20,23 @@ class KVCache:
 
     keys: Float[Array, "*l b n heads k"]
     values: Float[Array, "*l b n heads k"]
+
+
+@pytree_dataclass
+class LayerCaches(KVCache):
+    """A whole decoder's, each layer's arrays apart: the fields inherited are the first layer's, with an axis of one."""
+
+    others: tuple[KVCache, ...]
+
+
+def join_caches(caches: list[KVCache]) -> LayerCaches:
+    """Of layers with a leading axis of one."""
+    return LayerCaches(keys=caches[0].keys, values=caches[0].values, others=tuple(caches[1:]))
+
+
+def split_caches(cache: LayerCaches) -> list[KVCache]:
+    """Of every layer, without the leading axis."""
+    return [KVCache(keys=part.keys[0], values=part.values[0]) for part in (cache, *cache.others)]
 
 
 def write(
@@ -33,7 +50,12 @@ def write(
 
 
 class Attention(nnx.Module):
-    """softmax(q k^T / sqrt(head_dim)) v; `kv_heads` < `heads` shares keys and values (arXiv:2305.13245)."""
+    """softmax(q k^T / sqrt(head_dim)) v; `kv_heads` < `heads` shares keys and values (arXiv:2305.13245).
+
+    Attributes:
+        scale: what the products of queries and keys are multiplied with; None = 1 / sqrt(head_dim).
+        softcap: the products are bent into -softcap..softcap by a tanh (Gemma 2, arXiv:2408.00118); 0 = left alone.
+    """
 
     def __init__(
         self,
@@ -42,9 +64,12 @@ class Attention(nnx.Module):
         *,
         kv_heads: int | None = None,
         head_dim: int | None = None,
-        qk_norm: bool = False,
+        qk_norm: str = "",
+        norm_epsilon: float = 1e-6,
         qkv_bias: bool = False,
         out_bias: bool = False,
+        scale: float | None = None,
+        softcap: float = 0.0,
         rngs: nnx.Rngs,
     ):
         self.heads, self.kv_heads = heads, kv_heads or heads
@@ -54,8 +79,9 @@ class Attention(nnx.Module):
         self.key = Linear(width, self.kv_heads * self.head_dim, axes=axes, bias=qkv_bias, rngs=rngs)
         self.value = Linear(width, self.kv_heads * self.head_dim, axes=axes, bias=qkv_bias, rngs=rngs)
         self.out = Linear(self.heads * self.head_dim, width, axes=("heads", "embed"), bias=out_bias, rngs=rngs)
-        self.query_norm = RMSNorm(self.head_dim) if qk_norm else None
-        self.key_norm = RMSNorm(self.head_dim) if qk_norm else None
+        self.query_norm = NORMS[qk_norm](self.head_dim, epsilon=norm_epsilon) if qk_norm else None
+        self.key_norm = NORMS[qk_norm](self.head_dim, epsilon=norm_epsilon) if qk_norm else None
+        self.scale, self.softcap = scale, softcap
 
     def __call__(
         self,
@@ -86,9 +112,31 @@ class Attention(nnx.Module):
             assert start is not None
             cache = write(cache, key, value, start)
             key, value = cache.keys.astype(query.dtype), cache.values.astype(query.dtype)
-        y = jax.nn.dot_product_attention(query, key, value, mask=mask[:, None])
+        if self.softcap:
+            y = softcapped_attention(query, key, value, mask, scale=self.scale, softcap=self.softcap)
+        else:
+            y = jax.nn.dot_product_attention(query, key, value, mask=mask[:, None], scale=self.scale)
         y = jnp.where(mask.any(-1)[..., None, None], y, 0)  # no key at all: nothing, not the mean of everything
         return self.out(y.reshape(*y.shape[:2], -1)), cache
 
     def _split(self, x: Float[Array, "b n w"], heads: int) -> Float[Array, "b n h k"]:
         return x.reshape(*x.shape[:2], heads, self.head_dim)
+
+
+def softcapped_attention(
+    query: Float[Array, "b q heads k"],
+    key: Float[Array, "b n groups k"],
+    value: Float[Array, "b n groups k"],
+    mask: Bool[Array, " b #q n"],
+    *,
+    scale: float | None,
+    softcap: float,
+) -> Float[Array, "b q heads k"]:
+    """Attention with products bent by softcap * tanh(x / softcap); no fused kernel offers that. Softmax in float32."""
+    groups, head_dim = key.shape[2:]
+    grouped = query.reshape(*query.shape[:2], groups, -1, head_dim)
+    products = jnp.einsum("bqgrk,bngk->bgrqn", grouped, key, preferred_element_type=jnp.float32)
+    products = softcap * jnp.tanh(products * (head_dim**-0.5 if scale is None else scale) / softcap)
+    products = jnp.where(mask[:, None, None], products, jnp.finfo(jnp.float32).min)
+    share = jax.nn.softmax(products, axis=-1).astype(value.dtype)
+    return jnp.einsum("bgrqn,bngk->bqgrk", share, value).reshape(query.shape)

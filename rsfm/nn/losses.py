@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from rsfm.nn.distributions import Distribution
+
 
 def masked_mean(
     values: Float[Array, "*b"], mask: Bool[Array, "*b"], weight: Float[Array, "*b"] | None = None
@@ -122,3 +124,26 @@ def huber(
     error = jnp.where(mask, prediction, 0).astype(jnp.float32) - jnp.where(mask, target, 0).astype(jnp.float32)
     near = jnp.clip(jnp.abs(error), max=delta)
     return masked_mean(near * (jnp.abs(error) - 0.5 * near), mask)
+
+
+def pinball(
+    quantiles: Float[Array, "*b k"], levels: Float[Array, "*b k"], target: Float[Array, "*b"], mask: Bool[Array, "*b"]
+) -> Float[Array, ""]:
+    """The loss whose minimum is the quantile (Koenker & Bassett 1978), mean over the k levels."""
+    quantiles = jnp.where(mask[..., None], quantiles, 0).astype(jnp.float32)
+    above = jnp.where(mask, target, 0).astype(jnp.float32)[..., None] - quantiles
+    return masked_mean(jnp.maximum(levels * above, (levels - 1) * above).mean(-1), mask)
+
+
+def negative_log_likelihood(
+    predicted: Distribution, target: Float[Array, "*b"], mask: Bool[Array, "*b"]
+) -> Float[Array, ""]:
+    """-log of the density at the target; over bins this is their cross entropy plus a constant."""
+    return masked_mean(-predicted.log_density(jnp.where(mask, target, 0).astype(jnp.float32)), mask)
+
+
+def ranked_probability(
+    predicted: Distribution, target: Float[Array, "*b"], mask: Bool[Array, "*b"]
+) -> Float[Array, ""]:
+    """The continuous ranked probability score: the absolute error of a distribution (Gneiting & Raftery 2007)."""
+    return masked_mean(predicted.crps(jnp.where(mask, target, 0).astype(jnp.float32)), mask)

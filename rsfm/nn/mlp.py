@@ -6,6 +6,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from rsfm.errors import lookup
 from rsfm.nn.linear import Linear
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -33,6 +34,7 @@ class MLP(nnx.Module):
         self.gate = Linear(width, hidden, axes=("embed", "mlp"), bias=bias, rngs=rngs) if gated else None
         self.up = Linear(width, hidden, axes=("embed", "mlp"), bias=bias, rngs=rngs)
         self.down = Linear(hidden, out or width, axes=("mlp", "embed"), bias=bias, rngs=rngs)
+        lookup(ACTIVATIONS, "activation", activation)
         self.activation = activation
 
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n o"]:

@@ -1,5 +1,6 @@
 """Normalisation in float32 whatever the compute type.   d width"""
 
+import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -36,4 +37,4 @@ class LayerNorm(nnx.Module):
         return (y * self.scale[...] + self.bias[...]).astype(x.dtype)
 
 
-NORMS: dict[str, Any] = {"rms": RMSNorm, "layer": LayerNorm}
+NORMS: dict[str, Any] = {"rms": RMSNorm, "layer": LayerNorm, "rms_offset": functools.partial(RMSNorm, offset=1.0)}

@@ -7,7 +7,11 @@ import numpy as np
 from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
 from rsfm.tasks.counting import Counting
+from rsfm.tasks.description import Description
 from rsfm.tasks.dialogue import Dialogue, Task, merge
+from rsfm.tasks.forecasting import Forecasting
+from rsfm.tasks.grounding import Grounding
+from rsfm.tasks.instruction import Instruction
 from rsfm.tasks.multilabel import Multilabel
 from rsfm.tasks.regression import Regression
 from rsfm.tasks.scene import Scene
@@ -18,7 +22,20 @@ from rsfm.types import Record
 __all__ = ["TASKS", "Dialogue", "Task", "converse", "merge"]
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (Scene(), Multilabel(), Captioning(), Vqa(), Segmentation(), Regression(), Counting())
+    task.name: task
+    for task in (
+        Scene(),
+        Multilabel(),
+        Captioning(),
+        Vqa(),
+        Segmentation(),
+        Regression(),
+        Forecasting(),
+        Counting(),
+        Instruction(),
+        Description(),
+        Grounding(),
+    )
 }
 
 

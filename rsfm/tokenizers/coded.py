@@ -69,9 +69,11 @@ class CodedTokenizer(nnx.Module):
         )
 
     def pixels(self, observation: Observation) -> Float[Array, "b h w f"]:
-        """Features for dense heads: the mean over dates, enlarged back to pixels."""
+        """Features for dense heads: the mean over the dates with data, enlarged back to pixels."""
         pool = self.config.pool
-        hidden = self._sets(observation).mean(1)
+        seen = reduce(observation.valid, "b t (i p) (j q) -> b t i j 1", "max", p=pool, q=pool)
+        hidden = self._sets(observation)
+        hidden = hidden.sum(1) / jnp.maximum(seen.sum(1), 1).astype(hidden.dtype)
         features = jax.nn.gelu(self.pixel_local(hidden))
         return jnp.repeat(jnp.repeat(features, pool, axis=1), pool, axis=2)
 

@@ -3,7 +3,10 @@
 A step is a folder that appears under its name only when it is complete; what a killed process left is not seen.
 """
 
+import contextlib
 import logging
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,16 +31,25 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, *, keep: int = 2) -> None:
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells every file it writes
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells every file, and each error it raises as well
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
-        self.folder = folder.absolute()
+        self.folder, self._full = folder.absolute(), False
         self._manager = ocp.CheckpointManager(self.folder, item_names=ITEMS, options=options)
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._manager.close()
+        try:
+            with self._written():
+                self._manager.close()
+        except Exception:
+            if error is None:  # else the error that led here is the one to tell
+                raise
+        finally:
+            if self._full:  # now that no thread writes any more
+                for draft in self.folder.glob("*.orbax-checkpoint-tmp"):
+                    shutil.rmtree(draft, ignore_errors=True)
 
     @property
     def latest(self) -> int | None:
@@ -58,11 +70,13 @@ class Checkpoints:
             "training": ocp.args.StandardSave(training),
             "meta": ocp.args.JsonSave({"format": FORMAT, "step": step, "position": position}),
         }
-        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+        with self._written():  # of this step or, in the background, of the one before
+            self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def wait(self) -> None:
         """Returns when everything is on disk."""
-        self._manager.wait_until_finished()
+        with self._written():
+            self._manager.wait_until_finished()
 
     def restore(self, state: TrainState, step: int | None = None) -> tuple[TrainState, Any]:
         """The state and the data's position at a step, the newest if not given.
@@ -85,6 +99,21 @@ class Checkpoints:
                 f"{self.folder / str(step)}: not a checkpoint of this model and optimizer ({_first_line(error)})."
             ) from error
         return _join(state, found["model"], found["training"]), found["meta"]["position"]
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        """Turns what Orbax and its storage say of a full disk into one line."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            # tensorstore raises ValueError: "OUT_OF_RANGE: Error writing local file"
+            if isinstance(error, ValueError) and "Error writing" not in str(error):
+                raise
+            self._full = True
+            raise UserError(
+                f"{self.folder}: a checkpoint could not be written, disk full or at its quota. Free some space; "
+                "--resume goes on from the last whole checkpoint."
+            ) from error
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

@@ -30,6 +30,23 @@ class OptimizerConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Low-rank adapters on linear layers (arXiv:2106.09685); all else is frozen unless `TrainConfig.freeze` opens it.
+
+    Attributes:
+        rank: columns of A and rows of B.
+        alpha: the adapter's output is multiplied by alpha / rank; 0 = twice the rank.
+        targets: names of linear layers, or their beginnings, with wildcards: "decoder", "*.attention.query".
+        quantize: the adapted layers' own kernels in "int8" or "nf4" (QLoRA, arXiv:2305.14314); "" = as they are.
+    """
+
+    rank: int
+    alpha: float = 0.0
+    targets: tuple[str, ...] = ("encoder", "decoder")
+    quantize: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained.
 
@@ -41,6 +58,8 @@ class TrainConfig:
         loss: see LossConfig.
         accumulate: microbatches a step; the gradient equals the large batch's.
         freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no moments.
+            They are read in order, and one that begins with "!" opens again: ("*", "!decoder") trains the decoder alone.
+        lora: train adapters in place of the weights; None = the weights themselves.
         average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
         mesh: devices along (data, fsdp, tensor, expert); one of them may be -1, the rest of the devices.
         save_every: steps between checkpoints; 0 = only at the end and on SIGTERM.
@@ -56,6 +75,7 @@ class TrainConfig:
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
+    lora: LoraConfig | None = None
     average_decay: float = 0.0
     mesh: tuple[int, int, int, int] = (-1, 1, 1, 1)
     save_every: int = 1000

@@ -43,6 +43,16 @@ def _number(name: str) -> int:
     return int(text)
 
 
+def gather(tree: Any) -> Any:
+    """Arrays that lie in parts on several hosts become whole on each; the others are as they were. All hosts call it."""
+
+    def whole(leaf: Any) -> Any:
+        there = leaf.is_fully_addressable or leaf.is_fully_replicated
+        return leaf if there else multihost_utils.process_allgather(leaf, tiled=True)
+
+    return jax.tree.map(whole, tree)
+
+
 class StopSignal:
     """SIGTERM or Ctrl-C as a question asked at step boundaries. All processes get the same answer, whoever was told.
 

@@ -12,15 +12,19 @@ from typing import Any
 from flax import nnx
 
 from rsfm.config import from_json
+from rsfm.data.datasets import DATASETS
 from rsfm.data.pipeline import Records, Source, make_batches, open_records
+from rsfm.data.prepare import is_prepared
 from rsfm.data.root import REPOSITORY, data_root
-from rsfm.errors import UserError
+from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.models.hf import decoder_config, decoder_tensors
 from rsfm.processor import Processor, ProcessorConfig
-from rsfm.tasks import converse
+from rsfm.tasks import TASKS, converse
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.training.checkpoint import read_weights
 from rsfm.training.config import TrainConfig
+from rsfm.training.lora import adapt, require_qwix, with_base
 from rsfm.training.state import Build, TrainState, model_arrays, with_arrays
 from rsfm.weights import read_tensors
 
@@ -41,6 +45,8 @@ class ExperimentConfig:
         tokenizer: folder of the text tokenizer, from the repository root.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
         init_parts: safetensors of a part of the model by the part's name, from the repository root.
+        init_decoder: a language model to start the decoder from: a Hugging Face folder, a hub id, a .gguf file or a
+            packaged name. `model.decoder` must have its shape: rsfm.models.hf.decoder_config tells it.
         file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
     """
 
@@ -53,6 +59,7 @@ class ExperimentConfig:
     tokenizer: str = "tokenizers/text"
     init_from: str | None = None
     init_parts: dict[str, str] = dataclasses.field(default_factory=dict)
+    init_decoder: str | None = None
     file: str | None = None
 
 
@@ -103,7 +110,9 @@ def make_build(config: ExperimentConfig) -> Build:
     """Makes the experiment's model, weights from its seed."""
 
     def build() -> nnx.Module:
-        return FoundationModel(config.model, rngs=nnx.Rngs(config.train.seed))
+        model = FoundationModel(config.model, rngs=nnx.Rngs(config.train.seed))
+        lora = config.train.lora
+        return model if lora is None else adapt(model, lora, rngs=nnx.Rngs(config.train.seed + 1))
 
     return build
 
@@ -126,6 +135,10 @@ def open_batches(
 ) -> Callable[[int, int], Any]:
     """A function (host, hosts) -> endless batches of `sources`, this host's rows of each."""
 
+    for source in sources:
+        for task in source.tasks:
+            lookup(TASKS, "task", task)
+
     def open_for(host: int, hosts: int) -> Any:
         return make_batches(
             sources,
@@ -145,13 +158,15 @@ def _opener(config: ExperimentConfig) -> Any:
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
     def open_dataset(name: str, split: str) -> Records:
+        if name not in own and name not in DATASETS and not is_prepared(Path(name)):
+            raise unknown("dataset", name, {*own, *DATASETS})
         return own[name](data_root(), split) if name in own else open_records(name, split)
 
     return open_dataset
 
 
 def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainState:
-    """A new state with the weights that `init_from` and `init_parts` name; the others stay as drawn from the seed."""
+    """A new state with the weights that the config's `init_` fields name; the others stay as drawn from the seed."""
     weights = dict(_whole(Path(config.init_from)) if config.init_from else model_arrays(state))
     for part, file in config.init_parts.items():
         tensors = {f"{part}.{name}": value for name, value in read_tensors(REPOSITORY / file).items()}
@@ -161,13 +176,23 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
                 f"init_parts: {file} lacks {sorted(lacking)[:3]} of {part}. Give the safetensors of that part."
             )
         weights |= tensors
+    if config.init_decoder:
+        tensors, report = decoder_tensors(config.init_decoder, config.model.decoder)
+        print(report.table())
+        weights |= {f"decoder.{name}": value for name, value in tensors.items()}
+    if config.train.lora is not None:
+        weights = with_base(weights, model_arrays(state), config.train.lora)
     return with_arrays(state, weights)
 
 
 def check_initial(config: ExperimentConfig) -> None:
-    """Finds out early whether the files of the initial weights are there."""
+    """Finds out early whether the files of the initial weights, and what the adapters need, are there."""
+    if config.train.lora is not None:
+        require_qwix(config.train.lora)
     if config.init_from and not Path(config.init_from).is_dir():
         raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
+    if config.init_decoder:
+        decoder_config(config.init_decoder)
     for part, file in config.init_parts.items():
         if not (REPOSITORY / file).is_file():
             raise UserError(f"init_parts: no file {file} for {part}. Give the safetensors of that part.")

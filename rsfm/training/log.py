@@ -3,6 +3,7 @@
 Metrics stay on the devices until the next step has been started: logging never holds a step up.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -53,8 +54,9 @@ class RunLog:
             self.flush()
         self._bar.close()
         if self._primary:
-            self._file.close()
-            self._board.close()
+            with contextlib.suppress(OSError):  # on a full disk: the error that led here is the one to tell
+                self._file.close()
+            _close(self._board)
 
     def step(self, step: int, metrics: Metrics, *, samples: int, compiled: int) -> None:
         """Takes a step's metrics as they are, and writes those of the step before.
@@ -113,6 +115,15 @@ class RunLog:
         for name, value in values.items():
             if name != "step" and value is not None:
                 self._board.add_scalar(f"{prefix}/{name}", value, step)
+
+
+def _close(board: SummaryWriter) -> None:
+    try:
+        board.close()
+    except OSError:  # a full disk: what waits is lost, and must not be tried again when Python ends
+        writer = board.file_writer.event_writer
+        writer._closed = True
+        writer._worker.stop()
 
 
 def tidy(values: dict[str, float]) -> Row:

@@ -89,7 +89,7 @@ def adam_where_reached(config: OptimizerConfig, decayed: Callable[[Any], Any]) -
         kept = new._replace(mu=pick(new.mu, state.mu), nu=pick(new.nu, state.nu))
         return pick(updates, jax.tree.map(jnp.zeros_like, updates)), kept
 
-    return optax.GradientTransformation(adam.init, update)  # type: ignore[arg-type]
+    return optax.GradientTransformation(adam.init, update)
 
 
 def abstract_model(build: Build) -> Any:

@@ -3,8 +3,12 @@
 It knows no experiment: any model and any batches will do.
 """
 
+import contextlib
 import dataclasses
+import errno
 import itertools
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +19,10 @@ from jax.experimental import multihost_utils
 
 from rsfm.config import to_json
 from rsfm.errors import UserError
+from rsfm.pytree import replace
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.config import TrainConfig
-from rsfm.training.distributed import StopSignal
+from rsfm.training.distributed import StopSignal, gather
 from rsfm.training.engine import Engine, JitEngine, to_floats
 from rsfm.training.log import RunLog, read_rows, write_json
 from rsfm.training.state import Build, TrainState, merge, trainable_table
@@ -64,8 +69,10 @@ class Trained:
 
     @property
     def model(self) -> Any:
-        """The model with its averaged weights where they are kept."""
-        return merge(self.state, averaged=True)
+        """The model with its averaged weights where they are kept, whole on this host; all hosts must ask for it."""
+        state = self.state
+        parts = {"average" if state.average is not None else "params", "frozen", "rest"}
+        return merge(replace(state, **{part: gather(getattr(state, part)) for part in parts}), averaged=True)
 
 
 def run(
@@ -94,8 +101,7 @@ def run(
     runner = engine(config, build)
     batches = open_data(*runner.host)
     held_out = validation(*runner.host) if validation and config.eval_every else None
-    make_folder(folder)
-    with Checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints:
+    with run_folder(folder), Checkpoints(folder / "checkpoints", keep=config.keep) as checkpoints:
         state = begin(runner, checkpoints, batches, initial)
         start = int(state.step)
         primary = jax.process_index() == 0
@@ -198,14 +204,39 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         multihost_utils.sync_global_devices("run folder looked at")  # before the first process writes into it
 
 
-def make_folder(folder: Path) -> None:
-    """Makes the run folder."""
+@contextlib.contextmanager
+def run_folder(folder: Path) -> Iterator[None]:
+    """Makes the run folder. On an error before the first row of metrics it is taken away again, if it was made here.
+
+    Raises:
+        UserError: the folder cannot be made or written to, or the disk is full.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot make the run folder ({error.strerror}). Give --out a folder you may write."
-        ) from error
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        yield
+    except BaseException as error:
+        if folder in missing and not read_rows(folder / "metrics.jsonl"):
+            shutil.rmtree(folder, ignore_errors=True)
+            for each in missing[1:]:
+                with contextlib.suppress(OSError):
+                    each.rmdir()
+        if isinstance(error, OSError) and _is_of(error, folder):
+            raise UserError(
+                f"{folder}: cannot write the run ({error.strerror or error}). Give --out a folder you may write, with "
+                "space left; --resume goes on from the last checkpoint."
+            ) from error
+        raise
+
+
+def _is_of(error: OSError, folder: Path) -> bool:
+    """Whether an error is of writing here, not of reading a picture elsewhere. A full disk names no file."""
+    if error.filename is None:
+        return not isinstance(error, BrokenPipeError)
+    place, folder = Path(str(error.filename)).absolute(), folder.absolute()
+    return place.is_relative_to(folder) or folder.is_relative_to(place)
 
 
 def describe(state: TrainState) -> str:

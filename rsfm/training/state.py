@@ -4,11 +4,12 @@ The model is held split: its structure is static, its parameters are apart in th
 """
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array, Int
@@ -53,12 +54,15 @@ def create_state(
     Args:
         build: makes the model from nothing, seed included.
         optimizer: made by rsfm.training.optimizer.
-        freeze: patterns over parameter names, see `frozen_names`.
+        freeze: patterns over parameter names, see `frozen_names`; in a model with adapters all else is frozen first.
         average: keep a moving average of the weights.
     """
     with nnx.use_eager_sharding(False):  # the layout is decided once, by `create`'s output, not parameter by parameter
         model = build()
-    names = frozen_names(parameter_table(model), freeze)
+    table = parameter_table(model)
+    adapters = {name for name, param in table.items() if isinstance(param, nnx.LoRAParam)}
+    names = frozen_names(table, freeze, first=set(table) - adapters if adapters else ())
+    names |= {name for name, param in table.items() if not jnp.issubdtype(param.dtype, jnp.floating)}  # quantized
     graphdef, *parts = nnx.split(model, nnx.All(nnx.Param, _not_in(names)), nnx.Param, ...)
     params, frozen, rest = (jax.tree.map(_strong, nnx.to_pure_dict(nnx.as_pure(part))) for part in parts)
     return TrainState(
@@ -94,16 +98,22 @@ def dotted(path: Sequence[Any]) -> str:
     return ".".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
 
 
-def frozen_names(names: Mapping[str, Any] | Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
-    """The names any pattern matches. A pattern is a name with wildcards, or the beginning of names ("decoder")."""
-    found: set[str] = set()
-    for pattern in patterns:
+def frozen_names(
+    names: Mapping[str, Any] | Sequence[str], patterns: Sequence[str], *, first: Iterable[str] = ()
+) -> frozenset[str]:
+    """The names that patterns match, read in order after `first`; "!decoder" takes its matches out again.
+
+    A pattern is a name with wildcards, or the beginning of names ("decoder").
+    """
+    found = set(first)
+    for given in patterns:
+        pattern = given.removeprefix("!")
         matched = {n for n in names if fnmatch.fnmatchcase(n, pattern) or n.startswith(pattern + ".")}
         if not matched:
             raise UserError(
                 f"train.freeze matches no parameter: {unknown('pattern', pattern, {n.split('.')[0] for n in names})}"
             )
-        found |= matched
+        found = found - matched if given.startswith("!") else found | matched
     if patterns and len(found) == len(names):
         raise UserError(
             f"train.freeze {tuple(patterns)} freezes all {len(found)} parameters: nothing is left to train."
@@ -131,6 +141,13 @@ def model_arrays(state: TrainState, *, averaged: bool = False) -> dict[str, Any]
     params = state.average if averaged and state.average is not None else state.params
     flat = [item for tree in (params, state.frozen) for item in jax.tree_util.tree_flatten_with_path(tree)[0]]
     return {dotted(path): leaf for path, leaf in flat}
+
+
+def trainable_arrays(state: TrainState) -> dict[str, np.ndarray]:
+    """What trained, by dotted name, on the host; the moving average of it where it is kept."""
+    params = state.params if state.average is None else state.average
+    flat = jax.tree_util.tree_flatten_with_path(params)[0]
+    return {dotted(path): np.asarray(jax.device_get(leaf)) for path, leaf in flat}
 
 
 def with_arrays(state: TrainState, arrays: Mapping[str, Any]) -> TrainState:

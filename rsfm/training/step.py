@@ -91,7 +91,7 @@ def _gradient(
     def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics]]:
         model = merge(replace(state, params=params, rest=rest))
         predictions = model(part)
-        terms = loss_sums(config.loss, predictions, part) | {
+        terms = loss_sums(config.loss, predictions, part, device_axis=device_axis) | {
             name: value / share for name, value in predictions.aux.items()
         }
         rest = nnx.to_pure_dict(nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))))

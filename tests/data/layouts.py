@@ -2,6 +2,7 @@
 
 import bz2
 import csv
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +106,7 @@ def eolearn(root: Path, rng: np.random.Generator) -> None:
     )
     cover = np.array([0, 1, 2, 3, 4, 8], np.uint16)[rng.integers(0, 6, (20, 20, 1))]
     np.save(patch / "mask_timeless" / "LULC.npy", cover)
-    (patch / "timestamps.json").write_text(json.dumps([f"2015-{month:02d}-11T10:00:08" for month in range(3, 10)]))
+    (patch / "timestamps.json").write_text(json.dumps([f"2017-{month:02d}-11T10:00:08" for month in range(1, 8)]))
     ring = [[465181, 5079244], [465181, 5079444], [465381, 5079444], [465381, 5079244], [465181, 5079244]]
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
     (patch / "bbox.geojson").write_text(json.dumps({"crs": crs, "type": "Polygon", "coordinates": [ring]}))
@@ -191,6 +192,102 @@ def geotiff_folder(root: Path, rng: np.random.Generator) -> None:
     )
 
 
+def karpathy(root: Path, rng: np.random.Generator, folder: str, table: str, pictures: str, suffix: str) -> None:
+    images = []
+    for i, split in enumerate(("train", "train", "val", "test")):
+        name = f"airport_{i}.{suffix}"
+        write_picture(root / folder / pictures / name, rng, 24, 24)
+        raws = [f"sentence {k} of picture {i} ." for k in range(5)]
+        sentences = [
+            {"raw": raw, "tokens": raw.split()[:-1], "imgid": i, "sentid": 5 * i + k} for k, raw in enumerate(raws)
+        ]
+        images.append({"filename": name, "imgid": i, "split": split, "sentences": sentences, "sentids": list(range(5))})
+    (root / folder / table).write_text(json.dumps({"images": images, "dataset": folder}))
+
+
+def rsvqa(
+    root: Path, rng: np.random.Generator, folder: str, prefix: str, pictures: str, splits: tuple[str, ...]
+) -> None:
+    questions, answers = [], []
+    for i, split in enumerate(splits):
+        write_picture(root / folder / pictures / f"{i}.tif", rng, 16, 16)
+        asked = [("presence", "Is a road present?", "yes"), ("count", "What is the number of buildings?", "12")]
+        gone = [{"id": 100, "active": False}]  # as the published files hold the entries of the other splits
+        questions = gone + [
+            {"id": 2 * i + k, "date_added": 1.5e9, "img_id": i, "people_id": 0, "type": kind, "question": question,
+             "answers_ids": [2 * i + k], "active": True}
+            for k, (kind, question, _) in enumerate(asked)
+        ]  # fmt: skip
+        answers = gone + [
+            {
+                "id": 2 * i + k,
+                "date_added": 1.5e9,
+                "question_id": 2 * i + k,
+                "people_id": 0,
+                "answer": answer,
+                "active": True,
+            }
+            for k, (_, _, answer) in enumerate(asked)
+        ]
+        for kind, rows in (("questions", questions), ("answers", answers)):
+            (root / folder / f"{prefix}_split_{split}_{kind}.json").write_text(json.dumps({kind: rows}))
+
+
+def vrsbench(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "VRSBench"
+    for split, name in (("train", "P0003_0002"), ("train", "00914_0001"), ("val", "P0005_0001")):
+        write_picture(folder / f"Images_{split}" / f"{name}.png", rng, 64, 64)
+        first = {"obj_id": 0, "obj_cls": "ship", "obj_position": "top-left", "is_unique": True, "obj_size": "large"}
+        first |= {"obj_coord": [0.1, 0.2, 0.3, 0.25], "obj_corner": [0.1, 0.2, 0.3, 0.2, 0.3, 0.25, 0.1, 0.25]}
+        first |= {"referring_sentence": "The large ship in the top-left.", "flag": True}
+        second = first | {"obj_id": 1, "obj_corner": [0.5, 0.6, 0.7, 0.5, 0.8, 0.7, 0.6, 0.8], "referring_sentence": ""}
+        row = {
+            "image": f"{name}.png",
+            "resolution": "high",
+            "caption": "Two ships in a harbor.",
+            "objects": [first, second],
+        }
+        row["qa_pairs"] = [
+            {"ques_id": 1, "question": "How many ships are there?", "type": "object quantity", "answer": "2"},
+            {"ques_id": 2, "question": "Is there a plane?", "type": "object existence", "answer": "No"},
+        ]
+        path = folder / f"Annotations_{split}" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(row))
+
+
+def said(*texts: str) -> list[dict[str, str]]:
+    """Turns of a conversation, human and gpt in turn."""
+    return [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
+
+
+def geochat_instruct(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "GeoChat_Instruct"
+    rows = [
+        said("<image>\nClassify the image in one word.", "Airport"),
+        said("<image>\n[refer] where is <p>the ship</p> ?", "{<16><55><24><63>|<11>}", "[identify] {<6><44><14><48>|<32>}",
+             "<p>1 small car</p>"),
+    ]  # fmt: skip
+    for i, _ in enumerate(rows):
+        write_picture(folder / "final_images_llava" / f"part/{i}.png", rng, 32, 32)
+    listed = [{"id": f"{i}.png", "image": f"part/{i}.png", "conversations": turns} for i, turns in enumerate(rows)]
+    (folder / "GeoChat_Instruct.json").write_text(json.dumps(listed))
+
+
+def llava(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "llava"
+    for name in ("a.png", "b.png", "c.png"):
+        write_picture(folder / "images" / name, rng, 20, 30)
+    train = [
+        {"id": 1, "image": "a.png", "conversations": said("<image>\nWhat is it?", "A port.", "Is it large?", "Yes.")},
+        {"id": 2, "conversations": said("Who are you?", "A model.")},
+        {"id": 3, "image": ["a.png", "b.png"], "conversations": said("<image>\n<image>\nWhat changed?", "Nothing.")},
+    ]
+    (folder / "conversations.json").write_text(json.dumps(train))
+    turns = [{"role": "user", "content": "<image>Where?"}, {"role": "assistant", "content": "Here."}]
+    (folder / "conversations_test.jsonl").write_text(json.dumps({"image": "c.png", "conversations": turns}) + "\n")
+
+
 LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "aid_rsicd": aid_rsicd,
     "terramesh": terramesh,
@@ -203,4 +300,22 @@ LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "dota": dota,
     "deepforest": deepforest,
     "geotiff_folder": geotiff_folder,
+    "rsicd": functools.partial(
+        karpathy, folder="RSICD", table="dataset_rsicd.json", pictures="RSICD_images", suffix="jpg"
+    ),
+    "ucm_captions": functools.partial(
+        karpathy, folder="UCM_captions", table="dataset.json", pictures="imgs", suffix="tif"
+    ),
+    "sydney_captions": functools.partial(
+        karpathy, folder="Sydney_captions", table="dataset.json", pictures="imgs", suffix="tif"
+    ),
+    "rsvqa_lr": functools.partial(
+        rsvqa, folder="RSVQA_LR", prefix="LR", pictures="Images_LR", splits=("train", "val", "test")
+    ),
+    "rsvqa_hr": functools.partial(
+        rsvqa, folder="RSVQA_HR", prefix="USGS", pictures="Data", splits=("train", "val", "test", "test_phili")
+    ),
+    "vrsbench": vrsbench,
+    "geochat_instruct": geochat_instruct,
+    "llava": llava,
 }

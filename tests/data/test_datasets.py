@@ -78,7 +78,7 @@ def check_record(record: Record, dataset: Dataset) -> None:
     if record.location_deg is not None:
         assert -180 <= record.location_deg[0] <= 180 and -90 <= record.location_deg[1] <= 90
     labels = (record.scene, record.mask, record.boxes)
-    assert record.tags or record.captions or record.values or any(label is not None for label in labels)
+    assert record.tags or record.captions or record.values or record.turns or any(label is not None for label in labels)
 
 
 def open_splits(name: str, root: Path) -> dict[str, Dataset]:
@@ -280,6 +280,36 @@ def test_cawa_marks_missing_steps_and_rare_crops(tmp_path: Path) -> None:
     assert not seen.valid[0] and seen.valid[1:].all()
     assert seen.time_days[1] - days_since_2000("2016-01-01") == 16
     assert [record.scene for record in dataset] == ["cotton", "other crop"]
+
+
+def test_cawa_random_splits_share_no_field_and_follow_the_seed(tmp_path: Path) -> None:
+    root = write_layout("cawa", tmp_path)
+    parts = [DATASETS["cawa"](root, f"random_{part}") for part in ("train", "val", "test")]
+    assert sorted(i for part in parts for i in part.numbers) == list(range(10)) and [len(part) for part in parts] == [
+        6,
+        2,
+        2,
+    ]
+    other = type(parts[0])(root, "random_test", seed=1)
+    assert other.numbers != parts[2].numbers
+    table = root / "cawa" / "cawa_joined_labels_ndvi.csv"
+    header, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([header, *(line for line in lines for _ in range(2))]) + "\n")  # every series twice
+    seen = [set(DATASETS["cawa"](root, f"random_{part}").series) for part in ("train", "val", "test")]
+    assert not seen[0] & seen[1] and not seen[0] & seen[2] and sum(map(len, seen)) == 10
+
+
+def test_eolearn_forecasts_see_the_past_only(tmp_path: Path) -> None:
+    root = write_layout("eolearn", tmp_path)
+    june = days_since_2000("2017-06-01")
+    for split in ("forecast_train", "forecast_test"):
+        for record in DATASETS["eolearn"](root, split):
+            seen = record.observations["ndvi_series"]
+            assert seen.valid[-1] and seen.valid.sum() >= 2 and 1 <= len(record.values) <= 5
+            for value in record.values:
+                day = days_since_2000(value.name.removeprefix("NDVI on "))
+                assert day > seen.time_days[-1] - 1 and (day < june) == (split == "forecast_train")
+            assert TASKS["forecasting"].dialogue(record, np.random.default_rng(0)) is not None
 
 
 def test_crowns_belong_to_the_crop_with_their_centre(published_data: Path) -> None:

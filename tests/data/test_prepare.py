@@ -1,6 +1,7 @@
 """What is prepared comes back as it was, in order, without tensorflow or pickle."""
 
 import dataclasses
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
-from rsfm.data.datasets import Dataset, DatasetInfo
+from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.data.pipeline import Source, make_batches
 from rsfm.data.prepare import PreparedDataset, decode, encode, is_prepared, prepare, write_records
 from rsfm.errors import UserError
@@ -149,7 +151,7 @@ def test_a_record_comes_back_bit_for_bit(record: Record) -> None:
 
 
 def test_a_prepared_folder_gives_the_records_in_their_order(folder: Path) -> None:
-    assert is_prepared(folder)
+    assert is_prepared(folder) and [path.name for path in folder.parents[1].iterdir()] == ["made"]
     for split in INFO.splits:
         original, prepared = Made(folder, split), PreparedDataset(folder, split)
         assert len(prepared) == 5 and prepared.info == INFO
@@ -159,6 +161,7 @@ def test_a_prepared_folder_gives_the_records_in_their_order(folder: Path) -> Non
         assert prepared[-1].id == f"{split}/4"
         with pytest.raises(IndexError, match="has 5 records, asked for number 5"):
             prepared[5]
+    assert [record.id for record in PreparedDataset(folder, "all")][::5] == ["train/0", "val/0"]
 
 
 def test_prepared_files_are_arrayrecords_without_tensorflow(folder: Path) -> None:
@@ -194,9 +197,60 @@ def test_what_can_go_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Unknown split of aid_rsicd 'vall'. Did you mean 'val'"):
         prepare("aid_rsicd", tmp_path, tmp_path / "out", ["vall"])
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot write prepared made"):
+    with pytest.raises(UserError, match="out/made/1.0.0: cannot be written .Not a directory"):
         write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "file" / "out")
     assert not (tmp_path / "out").exists()
+
+
+class Half(Made):
+    """The published set has two splits, this copy of it the first one."""
+
+    def __len__(self) -> int:
+        return 5 if self.split == "train" else 0
+
+    def index(self) -> None:
+        super().index()
+        if not len(self):
+            raise EmptySplit(f"made: the split '{self.split}' holds nothing.")
+
+    def __init__(self, root: Path, split: str) -> None:
+        self.split = split
+        self.index()
+
+
+def test_empty_splits_are_left_out_and_told_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(DATASETS, "made", Half)
+    made = prepare("made", tmp_path, tmp_path / "out")
+    assert capsys.readouterr().err == "left out: made: the split 'val' holds nothing.\n"
+    assert len(PreparedDataset(made, "train")) == 5
+    with pytest.raises(UserError, match="Unknown prepared split of made 'val'"):
+        PreparedDataset(made, "val")
+    with pytest.raises(EmptySplit, match="'val' holds nothing"):
+        prepare("made", tmp_path, tmp_path / "named", ["train", "val"])
+    monkeypatch.setattr(Half, "__len__", lambda self: 0)
+    with pytest.raises(EmptySplit, match="'train' holds nothing"):
+        prepare("made", tmp_path, tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_table_without_a_column_of_splits_is_prepared_whole(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,sensor,scene\na.png,aerial_rgb,river\n")
+    said: list[str] = []
+    made = prepare("geotiff_folder", tmp_path, tmp_path / "out", say=said.append)
+    assert PreparedDataset(made, "all")[0].scene == "river" and len(said) == 3
+    named = prepare("geotiff_folder", tmp_path, tmp_path / "named", ["all"])
+    assert len(PreparedDataset(named, "all")) == 1
+
+
+def test_other_splits_are_not_written_over_nor_passed_off(folder: Path) -> None:
+    made = {split: Made(folder, split) for split in INFO.splits}
+    root = folder.parents[1]
+    assert write_records(INFO, made, root) == folder  # the same again: it is there
+    with pytest.raises(UserError, match="holds records already: train 5, val 5; asked for train 5. Remove it"):
+        write_records(INFO, {"train": made["train"]}, root)
 
 
 def test_a_failing_dataset_leaves_nothing(tmp_path: Path) -> None:
@@ -208,7 +262,19 @@ def test_a_failing_dataset_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="cannot read picture 3"):
         write_records(INFO, {"train": Broken(tmp_path, "train")}, tmp_path / "out")
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: writing past it fails in the same place."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
+    try:
+        with pytest.raises(UserError, match="out/made/1.0.0: cannot be written .the disk is full or at its quota"):
+            write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "new" / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_newer_format_is_refused() -> None:

@@ -1,85 +1,67 @@
-"""The decoder is Llama's: same logits from the same weights, recorded from transformers and live where torch is installed."""
+"""The decoder is Llama's, Qwen's and Gemma's: same logits from the same weights, recorded and live where torch is installed.
 
+Twice the trained context, one row padded on its left, at once and token by token through the cache.
+"""
+
+import functools
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.models.decoder import Decoder, DecoderConfig
-from rsfm.nn.transformer import TransformerConfig
+from rsfm.models.decoder import Decoder
+from rsfm.models.hf import load_decoder
 from rsfm.types import Tokens
-from rsfm.weights import assign
+from tests.fixtures.record_decoders import MODELS, make_reference, reference_logits
 
-RECORDED = Path(__file__).parents[1] / "fixtures" / "llama_tiny.npz"
-SHAPE = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 96,
-    "max_position_embeddings": 64,
-    "tie_word_embeddings": True,
-    "rms_norm_eps": 1e-6,
-}
-IDS = np.array([[5, 9, 2, 40, 41, 7, 1]])
-LINEAR = {
-    "attention.query": "self_attn.q_proj",
-    "attention.key": "self_attn.k_proj",
-    "attention.value": "self_attn.v_proj",
-    "attention.out": "self_attn.o_proj",
-    "mlp.gate": "mlp.gate_proj",
-    "mlp.up": "mlp.up_proj",
-    "mlp.down": "mlp.down_proj",
-}
+RECORDED = Path(__file__).parents[1] / "fixtures" / "decoders"
+PREFILLED = 20  # tokens before the cached steps: the window of every local layer has been left by then
 
 
-def ours(theirs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Llama's tensor names -> the decoder's; layers are stacked, kernels turned."""
+@functools.partial(jax.jit, static_argnums=0)
+def both_ways(graphdef, params, ids, valid):
+    """Logits of every place from one call, and from a prefill with steps after it."""
+    decoder: Decoder = nnx.merge(graphdef, params)
+    b, s = ids.shape
+    width = decoder.config.transformer.width
+    nothing = Tokens(embeddings=jnp.zeros((b, 0, width)), mask=jnp.zeros((b, 0), bool), position=jnp.zeros((b, 0, 3)))
+    at_once, _ = decoder(nothing, ids, valid)
+    first, cache = decoder.prefill(nothing, ids[:, :PREFILLED], valid[:, :PREFILLED], s - PREFILLED)
 
-    def stack(name: str) -> np.ndarray:
-        return np.stack([theirs[f"model.layers.{i}.{name}.weight"] for i in range(SHAPE["num_hidden_layers"])])
+    def step(cache, i):
+        hidden, cache = decoder.step(ids[:, i], jnp.full((b,), i), valid & (jnp.arange(s) <= i), cache)
+        return cache, hidden
 
-    blocks = {f"transformer.blocks.{a}.kernel": stack(b).transpose(0, 2, 1) for a, b in LINEAR.items()}
-    return blocks | {
-        "embedding": theirs["model.embed_tokens.weight"],
-        "transformer.norm.scale": theirs["model.norm.weight"],
-        "transformer.blocks.attention_norm.scale": stack("input_layernorm"),
-        "transformer.blocks.mlp_norm.scale": stack("post_attention_layernorm"),
-    }
-
-
-def logits_of(theirs: dict[str, np.ndarray]) -> np.ndarray:
-    stack = TransformerConfig(width=32, depth=2, heads=4, kv_heads=2, mlp_width=64)
-    decoder = Decoder(DecoderConfig(transformer=stack, vocabulary=96), rngs=nnx.Rngs(0))
-    assign(decoder, ours(theirs), where="llama")
-    nothing = Tokens(embeddings=jnp.zeros((1, 0, 32)), mask=jnp.zeros((1, 0), bool), position=jnp.zeros((1, 0, 3)))
-    hidden, _ = decoder(nothing, jnp.asarray(IDS), jnp.ones(IDS.shape, bool))
-    return np.asarray(hidden @ decoder.embedding[...].T)
+    _, later = jax.lax.scan(step, cache, jnp.arange(PREFILLED, s))
+    cached = jnp.concatenate([first, later.swapaxes(0, 1)], axis=1)
+    return decoder.logits(at_once), decoder.logits(cached)
 
 
-def reference() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Random weights and transformers' own logits."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SHAPE)).eval().float()
-    with torch.no_grad():
-        for parameter in model.parameters():  # so that unit scales hide nothing
-            parameter.add_(0.05 * torch.randn_like(parameter))
-        logits = model(torch.tensor(IDS)).logits.numpy()
-        return {name: value.numpy() for name, value in model.state_dict().items() if name != "lm_head.weight"}, logits
+def check(folder: Path, ids: np.ndarray, valid: np.ndarray, logits: np.ndarray) -> None:
+    decoder, report = load_decoder(folder)
+    assert not report.missing and not report.unexpected
+    graphdef, params = nnx.split(decoder)
+    for ours in both_ways(graphdef, params, jnp.asarray(ids), jnp.asarray(valid)):
+        np.testing.assert_allclose(np.asarray(ours)[valid], logits[valid], rtol=0, atol=1e-4)
 
 
-def test_recorded_logits():
-    with np.load(RECORDED) as recorded:
-        weights = {name: recorded[name] for name in recorded.files if name != "logits"}
-        np.testing.assert_allclose(logits_of(weights), recorded["logits"], atol=1e-4)
+@pytest.mark.parametrize("name", MODELS)
+def test_recorded_logits(name):
+    with np.load(RECORDED / name / "reference.npz", allow_pickle=False) as recorded:
+        assert np.abs(recorded["logits"]).max() > 1, "logits near zero would prove nothing"
+        check(RECORDED / name, recorded["ids"], recorded["valid"], recorded["logits"])
 
 
 @pytest.mark.parity
-def test_live_logits():
-    weights, logits = reference()
-    np.testing.assert_allclose(logits_of(weights), logits, atol=1e-4)
+@pytest.mark.parametrize("name", MODELS)
+def test_live_logits(name, tmp_path):
+    pytest.importorskip("torch")
+    model = make_reference(name)
+    rng = np.random.default_rng(1)
+    ids, valid = rng.integers(3, 96, (2, 32)), np.ones((2, 32), bool)
+    valid[0, :9] = False
+    model.save_pretrained(tmp_path)
+    check(tmp_path, ids, valid, reference_logits(model, ids, valid))

@@ -123,3 +123,10 @@ def test_speckle_is_averaged_in_power():
     speckled = jnp.broadcast_to(jnp.asarray((pair[checker] + 15) / 10, jnp.float32)[None, None, ..., None], ones.shape)
     a, b = (tokenizer(replace(flat, values=v)).embeddings for v in (ones, speckled))
     np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_masked_date_changes_no_pixel_feature(name):
+    tokenizer, observation = build(name), observe(name)
+    plain, padded = (tokenizer.pixels(o) for o in (observation, pad(observation, dates=2)))
+    np.testing.assert_allclose(padded, plain, atol=1e-5)

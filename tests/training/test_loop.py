@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from rsfm.training.checkpoint import Checkpoints, read_weights
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import JitEngine
 from rsfm.training.log import read_rows
-from rsfm.training.run import check_folder, make_folder, run
+from rsfm.training.run import check_folder, run, run_folder
 from rsfm.training.state import model_arrays
 from tests.training.standin import Stream, build
 
@@ -137,8 +138,35 @@ def test_a_folder_with_a_run_is_not_written_over(whole: Path, tmp_path: Path) ->
     check_folder(whole, resume=True)
     check_folder(tmp_path / "new", resume=False)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot make the run folder"):
-        make_folder(tmp_path / "file" / "run")
+    with pytest.raises(UserError, match="cannot write the run .Not a directory"), run_folder(tmp_path / "file" / "run"):
+        pass
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_nothing(tmp_path: Path) -> None:
+    class Broken(Stream):
+        def __next__(self):
+            raise UserError("cannot read picture 3.")
+
+    engine = partial(JitEngine, devices=jax.devices()[:1])
+    with pytest.raises(UserError, match="cannot read picture 3"):
+        run(TrainConfig(steps=4), build, Broken, tmp_path / "new" / "run", engine=engine)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("limit", [600, 1500])
+def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(limit: int, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: writing past it fails in the same places."""
+    engine = partial(JitEngine, devices=jax.devices()[:1])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(UserError, match="cannot be written|could not be written") as caught:
+            run(TrainConfig(steps=4, save_every=2), build, Stream, tmp_path / "run", engine=engine)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value) and str(tmp_path / "run") in str(caught.value)
+    assert not list(tmp_path.rglob("*orbax-checkpoint-tmp*")) and not list(tmp_path.rglob("*.part"))
+    assert (limit > 1000) == (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:

@@ -3,7 +3,9 @@
 from rsfm.data.datasets.aid_rsicd import AidRsicd
 from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
 from rsfm.data.datasets.bigearthnet import BigEarthNet
+from rsfm.data.datasets.captions import Rsicd, SydneyCaptions, UcmCaptions
 from rsfm.data.datasets.cawa import Cawa
+from rsfm.data.datasets.conversations import GeoChatInstruct, Llava
 from rsfm.data.datasets.deepforest import DeepForest
 from rsfm.data.datasets.dota import Dota
 from rsfm.data.datasets.eolearn import EoLearn
@@ -11,7 +13,9 @@ from rsfm.data.datasets.fuel_moisture import FuelMoisture
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.data.datasets.indian_pines import IndianPines
 from rsfm.data.datasets.levir_cd import LevirCd
+from rsfm.data.datasets.rsvqa import RsvqaHr, RsvqaLr
 from rsfm.data.datasets.terramesh import TerraMesh
+from rsfm.data.datasets.vrsbench import VrsBench
 
 DATASETS: dict[str, type] = {
     "aid_rsicd": AidRsicd,
@@ -25,6 +29,14 @@ DATASETS: dict[str, type] = {
     "dota": Dota,
     "deepforest": DeepForest,
     "geotiff_folder": GeoTiffFolder,
+    "rsicd": Rsicd,
+    "ucm_captions": UcmCaptions,
+    "sydney_captions": SydneyCaptions,
+    "rsvqa_lr": RsvqaLr,
+    "rsvqa_hr": RsvqaHr,
+    "vrsbench": VrsBench,
+    "geochat_instruct": GeoChatInstruct,
+    "llava": Llava,
 }
 
 __all__ = ["DATASETS", "Dataset", "DatasetInfo", "EmptySplit"]

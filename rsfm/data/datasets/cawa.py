@@ -1,6 +1,7 @@
-"""Crop type of fields in Uzbekistan and Tajikistan from a year of 16-day NDVI, split by region."""
+"""Crop type of fields in Uzbekistan and Tajikistan from a year of 16-day NDVI, split by region or at random."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ REGIONS = {"train": ("Fergana", "Kashkadarya", "Samarkand"), "val": ("Dushanbe",
 DAYS_OF_YEAR = range(1, 366, 16)
 GSD_M = 250.0  # MODIS NDVI composites, averaged over the field
 MISSING = ("", "NA", "NaN", "nan")
+SHARES = {"random_train": (0.0, 0.6), "random_val": (0.6, 0.8), "random_test": (0.8, 1.0)}
 
 
 class Cawa(Dataset):
@@ -30,6 +32,9 @@ class Cawa(Dataset):
     Split by region, so that a field's neighbours are never in training: train Fergana, Kashkadarya and Samarkand, val
     Dushanbe, test Khorezm. Regions differ in crops (Khorezm grows most of the rice) and in years; in Samarkand the
     series begin in June. That is what a crop map of a new region meets.
+
+    The random splits (60, 20 and 20 % of the fields of all regions) are easier: neighbours and one year's weather are on
+    both sides. Rows of the same series (fields of one pixel) stay together. They depend on `seed`.
     """
 
     info = DatasetInfo(
@@ -45,6 +50,9 @@ class Cawa(Dataset):
             "val": "Dushanbe",
             "test": "Khorezm",
             "trainval": "all regions but Khorezm",
+            "random_train": "60 % of the fields of all regions, drawn by the seed",
+            "random_val": "20 % of them",
+            "random_test": "20 % of them",
         },
         sensors=("ndvi_series",),
         tasks=("scene",),
@@ -52,9 +60,12 @@ class Cawa(Dataset):
         needs=(TABLE,),
     )
 
+    def __init__(self, root: Path | str, split: str, *, seed: int = 0) -> None:
+        self.seed = seed
+        super().__init__(root, split)
+
     def index(self) -> None:
         path = self.folder / TABLE
-        regions = REGIONS["train"] + REGIONS["val"] if self.split == "trainval" else REGIONS[self.split]
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             steps = [f"X{day}" for day in DAYS_OF_YEAR]
@@ -63,12 +74,19 @@ class Cawa(Dataset):
                 raise UserError(
                     f"cawa: {path} lacks the columns {', '.join(sorted(missing))}. Layout: {self.info.layout}"
                 )
-            rows = [(number, row) for number, row in enumerate(reader) if row["region"] in regions]
+            rows = list(enumerate(reader))
+        if self.split in SHARES:
+            chosen = _drawn([tuple(row[step] for step in steps) for _, row in rows], SHARES[self.split], self.seed)
+            rows = [rows[i] for i in chosen]
+        else:
+            regions = REGIONS["train"] + REGIONS["val"] if self.split == "trainval" else REGIONS[self.split]
+            rows = [(number, row) for number, row in rows if row["region"] in regions]
         self.numbers = [number for number, _ in rows]
         self.regions = [row["region"] for _, row in rows]
         self.crops = [row["label_1"] if row["label_1"] in CROPS else OTHER for _, row in rows]
         self.years = [int(row["year"]) for _, row in rows]
         series = [[float("nan") if row[step] in MISSING else float(row[step]) for step in steps] for _, row in rows]
+        self.series = [" ".join(row[step] for step in steps) for _, row in rows]
         self.ndvi = np.array(series, np.float32).reshape(len(rows), len(steps))
 
     def __len__(self) -> int:
@@ -88,4 +106,13 @@ class Cawa(Dataset):
         return Record(id=f"cawa/{self.numbers[i]}", observations={sensor.name: observation}, scene=self.crops[i])
 
     def group(self, i: int) -> str:
-        return self.regions[self.check_index(i)]
+        i = self.check_index(i)
+        return f"series {self.series[i]}" if self.split in SHARES else self.regions[i]
+
+
+def _drawn(series: list[tuple[str, ...]], share: tuple[float, float], seed: int) -> list[int]:
+    """Rows whose series fall into a share of a random order of the different series."""
+    place = {one: i for i, one in enumerate(dict.fromkeys(series))}
+    order = np.random.default_rng(seed).permutation(len(place))
+    first, last = (round(edge * len(place)) for edge in share)
+    return [i for i, one in enumerate(series) if first <= order[place[one]] < last]

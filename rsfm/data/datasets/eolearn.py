@@ -9,11 +9,13 @@ import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.reading import read_array
+from rsfm.data.dates import date_text
 from rsfm.data.grids import location, moved
 from rsfm.errors import UserError
+from rsfm.pytree import replace
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000, observe
-from rsfm.types import GeoGrid, Mask, Record
+from rsfm.types import GeoGrid, Mask, Record, Value
 
 # LULC ids of the Slovenian land-use map as eo-learn groups them; 0 is no data. Others do not occur in the patch.
 CLASSES = {1: "cultivated land", 2: "forest", 3: "grassland", 4: "shrubland", 8: "artificial surface"}
@@ -23,6 +25,8 @@ SCENE_DATES = (2, 1, 4, 3, 0)
 BORDER = 0.6  # share of the columns, from the west, that is training ground
 SERIES_STEP = 4  # pixels between the sampled series: neighbours are near copies
 GSD_M = 10.0
+FORECAST_FROM = "2017-06-01"  # what is forecast in tests is later; all of training is earlier
+LEADS = 5  # clear dates ahead whose NDVI is asked for
 
 
 class EoLearn(Dataset):
@@ -36,6 +40,8 @@ class EoLearn(Dataset):
     The western 60 columns are training ground, the eastern 40 test ground. `train` and `test` are one record each: that
     part of the patch with five dates, cloudy pixels invalid, and the land-cover mask. `series_train` and `series_test`
     are one record a sampled pixel (every fourth in both directions): NDVI at 68 dates and the land cover as scene.
+    `forecast_train` and `forecast_test` are one record for each of those pixels and each clear date: NDVI up to that date,
+    and as values the NDVI at the next five clear dates. In training those dates are before June 2017, in tests after.
     """
 
     info = DatasetInfo(
@@ -51,9 +57,11 @@ class EoLearn(Dataset):
             "test": "eastern 40 columns, the same",
             "series_train": "single pixels of the western columns: NDVI at 68 dates, land cover as scene",
             "series_test": "single pixels of the eastern columns",
+            "forecast_train": "series of the western columns up to a date, NDVI at up to five later ones before June 2017",
+            "forecast_test": "series of the eastern columns up to a date, NDVI at up to five later ones since June 2017",
         },
         sensors=("sentinel2_l1c", "ndvi_series"),
-        tasks=("segmentation", "scene", "vqa"),
+        tasks=("segmentation", "scene", "vqa", "forecasting"),
         folder="eolearn/example_data",
         needs=("REFERENCE_SCENES.npy", "TestEOPatch/data/NDVI.npy", "TestEOPatch/mask_timeless/LULC.npy"),
     )
@@ -78,15 +86,23 @@ class EoLearn(Dataset):
         part = np.zeros(self.cover.shape, bool)
         part[::SERIES_STEP, self.columns][:, ::SERIES_STEP] = True
         self.pixels = np.argwhere(part & np.isin(self.cover, list(CLASSES)))
+        self.origins = self._origins() if self.split.startswith("forecast") else []
 
     def __len__(self) -> int:
+        if self.split.startswith("forecast"):
+            return len(self.origins)
         return len(self.pixels) if self.split.startswith("series") else 1
 
     def __getitem__(self, i: int) -> Record:
         i = self.check_index(i)
+        if self.split.startswith("forecast"):
+            return self._forecast(*self.origins[i])
         return self._series(i) if self.split.startswith("series") else self._dense()
 
     def group(self, i: int) -> str:
+        if self.split.startswith("forecast"):
+            i = self.origins[self.check_index(i)][0]
+            return "pixel {} {}".format(*self.pixels[i])
         if self.split.startswith("series"):
             return "pixel {} {}".format(*self.pixels[self.check_index(i)])
         return f"columns {self.columns.start} to {self.columns.stop}"
@@ -110,6 +126,31 @@ class EoLearn(Dataset):
             grid=grid,
             mask=Mask(class_index=labels, legend=LEGEND),
         )
+
+    def _origins(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        """(pixel, last date seen, dates asked for) where at least two clear dates were seen before."""
+        border, training, found = days_since_2000(FORECAST_FROM), self.split.endswith("train"), []
+        for i, (row, column) in enumerate(self.pixels):
+            clear = np.flatnonzero(self.cloud[:, row, column] == 0)
+            for k in range(1, len(clear)):
+                ahead = clear[k + 1 : k + 1 + LEADS]
+                asked = tuple(int(date) for date in ahead if (self.days[date] < border) == training)
+                if asked:
+                    found.append((i, int(clear[k]), asked))
+        return found
+
+    def _forecast(self, i: int, last: int, asked: tuple[int, ...]) -> Record:
+        whole, (row, column) = self._series(i), self.pixels[i]
+        seen, past = whole.observations["ndvi_series"], slice(0, last + 1)
+        seen = replace(seen, values=seen.values[past], valid=seen.valid[past], time_days=seen.time_days[past])
+        values = tuple(
+            Value(
+                name=f"NDVI on {date_text(self.days[date])[:10]}", value=float(self.ndvi[date, row, column]), unit="1"
+            )
+            for date in asked
+        )
+        name = f"{whole.id}/{date_text(self.days[last])[:10]}"
+        return replace(whole, id=name, observations={"ndvi_series": seen}, values=values, scene=None)
 
     def _series(self, i: int) -> Record:
         sensor, (row, column) = SENSORS["ndvi_series"], self.pixels[i]

@@ -8,7 +8,7 @@ import hashlib
 import json
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.reading import read_array
@@ -22,14 +22,17 @@ WINDOW_DAYS = 30
 ASSUMED_YEAR = 2017  # the middle of 2015-2019, used only where the labels' own dates are not there
 VAL_SHARE = 0.2
 GSD_M = 10.0
+UNKNOWN_LAND_COVER = 9  # Dynamic World has classes 0 to 8
 
 
 class FuelMoisture(Dataset):
     """Regression of live fuel moisture (percent of dry weight), the published split by site.
 
     Files, all in `npy/`: `s1_s2_era5_srtm.npy` (n, 3, 18), `target.npy` (percent), `is_test.npy`, `site.npy`,
-    `month.npy` (0 = January), `latlon.npy`. Columns: VV VH dB; B2 B3 B4 B5 B6 B7 B8 B8A B9 B11 B12 reflectance x 10^4
-    (divided here); temperature K; precipitation m; elevation m; slope degrees; NDVI.
+    `month.npy` (0 = January), `latlon.npy`, and `dynamic_world.npy` if there. Columns: VV VH dB; B2 B3 B4 B5 B6 B7 B8
+    B8A B9 B11 B12 reflectance x 10^4 (divided here); temperature K; precipitation m; elevation m; slope degrees; NDVI.
+    The land cover (Dynamic World's class in each window, 9 where unknown) stands in no record; `land_cover` holds it
+    for all samples.
 
     Dates: a sample's three steps are 30-day composites that end on the day of the label. Where
     `single_file_labels.geojson` lies beside `npy/`, its rows (in the samples' order) give that day, and each step is
@@ -67,6 +70,7 @@ class FuelMoisture(Dataset):
         test = read_array(self.info.name, self.folder / "npy" / "is_test.npy").astype(bool)
         self.site = read_array(self.info.name, self.folder / "npy" / "site.npy")
         _check_table(self.table, n=len(self.target))
+        self.land_cover = self._land_cover()
         val = np.isin(self.site, held_out_sites(self.site[~test])) & ~test
         chosen = {"train": ~test & ~val, "val": val, "test": test, "trainval": ~test}[self.split]
         self.rows = np.flatnonzero(chosen)
@@ -91,6 +95,12 @@ class FuelMoisture(Dataset):
 
     def group(self, i: int) -> str:
         return str(self.site[self.rows[self.check_index(i)]])
+
+    def _land_cover(self) -> Int[np.ndarray, "n t"]:
+        path = self.folder / "npy" / "dynamic_world.npy"
+        if not path.is_file():
+            return np.full(self.month.shape, UNKNOWN_LAND_COVER)
+        return read_array(self.info.name, path).astype(np.int64)
 
     def _days(self) -> Float[np.ndarray, "n t"]:
         path = self.folder / "single_file_labels.geojson"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from rsfm.data.datasets.base import Dataset, DatasetInfo
+from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
 from rsfm.data.datasets.reading import RasterFile
 from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.files import check_exists
@@ -85,7 +85,8 @@ class GeoTiffFolder(Dataset):
         rows = read_table(self.table)
         splits = {row.split for row in rows if row.split} | {ALL}
         if self.named not in splits:
-            raise unknown(f"split of {self.table}", self.named, splits)
+            lacking = unknown(f"split of {self.table}", self.named, splits)
+            raise EmptySplit(str(lacking)) if self.named in self.info.splits else lacking
         _check_rows(rows)
         self.rows = [row for row in rows if self.named in (ALL, row.split)]
 

@@ -1,73 +1,252 @@
-"""Text: prefill, then one jitted loop over a cache of fixed length.   b batch · k new tokens"""
+"""Text from prompts: prefill, then one jitted loop over a cache of fixed length, whole or in chunks for a stream.
+
+b batch · q prefix · s prompt · n cache slots · d width · v vocabulary · k new tokens
+"""
 
 import functools
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from rsfm.errors import UserError
+from rsfm.models.decoder import Decoder
 from rsfm.models.foundation import FoundationModel
-from rsfm.types import Sample
+from rsfm.models.generate.choose import Choice, Sampling, choose
+from rsfm.nn.attention import KVCache
+from rsfm.pytree import pytree_dataclass, replace
+from rsfm.tokenizers.constraint import Constraint
+from rsfm.types import Sample, Tokens
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """What is written with: a FoundationModel, or a Decoder alone, whose prompts hold no observations."""
+
+    config: Any
+
+    def logits(self, hidden: Float[Array, "b s d"]) -> Float[Array, "b s v"]: ...
+
+
+@pytree_dataclass
+class Writing:
+    """Where a batch of texts stands.
+
+    Attributes:
+        hidden: last hidden state of each row: the next token is chosen from it.
+        cache: keys and values of prefix, prompt and what was written.
+        prefix: which slots of the prefix hold tokens; the text's slots follow.
+        first: slot of each row's first new token.
+        done: rows that ended.
+        state: of the constraint.
+        step: tokens written.
+    """
+
+    hidden: Float[Array, "b d"]
+    cache: KVCache
+    prefix: Bool[Array, "b q"]
+    first: Int[Array, " b"]
+    done: Bool[Array, " b"]
+    state: Int[Array, " b"]
+    step: Int[Array, ""]
 
 
 def generate(
-    model: FoundationModel,
+    model: LanguageModel,
     sample: Sample,
     *,
     max_new_tokens: int = 48,
     key: Array | None = None,
     temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    stop: Sequence[int] = (),
+    constraint: Constraint | None = None,
 ) -> Int[Array, "b k"]:
     """Continues each prompt of a batched sample up to its end token; pad tokens follow it.
 
-    Compiles once per shape of the batch: prompts of different lengths inside one shape share the compilation.
+    Compiles once per shape of the batch: prompts of different lengths inside one shape share the compilation, and so do
+    all temperatures, top-k and top-p.
 
     Args:
-        model: any FoundationModel.
+        model: any FoundationModel, or a Decoder for prompts without observations.
         sample: prompts, padded on the right; lengths differ by `text_valid`.
-        key: random key; needed where temperature > 0.
-        temperature: 0 = the likeliest token.
+        max_new_tokens: longest text, its end token included.
+        key: random key, used where temperature > 0.
+        temperature, top_k, top_p: see Sampling.
+        stop: ids that end a text besides the model's end token.
+        constraint: what may be written; the text is whole even at the length limit.
     """
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    choice = make_choice(model, sampling, max_new_tokens, key=key, stop=stop, constraint=constraint)
     graphdef, params = nnx.split(model)
-    if key is None:
-        key = jax.random.key(0)
-    return _generate(graphdef, params, sample, key, jnp.float32(temperature or 1.0), max_new_tokens, temperature == 0)
+    return _generate(graphdef, params, sample, choice, max_new_tokens)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5, 6))
-def _generate(
-    graphdef: Any, params: Any, sample: Sample, key: Array, temperature: Array, length: int, greedy: bool
-) -> Int[Array, "b k"]:
-    model: FoundationModel = nnx.merge(graphdef, params)
-    end, pad = model.config.decoder.end_id, model.config.decoder.pad_id
-    memory, _ = model.encode(sample.observations, sample.location_deg)
-    prefix = model.prefix(memory)
-    hidden, cache = model.decoder.prefill(prefix, sample.text_ids, sample.text_valid, length)
-    written = sample.text_valid.sum(1)
+def stream(
+    model: LanguageModel,
+    sample: Sample,
+    *,
+    max_new_tokens: int = 48,
+    chunk: int = 1,
+    key: Array | None = None,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    stop: Sequence[int] = (),
+    constraint: Constraint | None = None,
+) -> Iterator[Int[np.ndarray, "b _"]]:
+    """Yields what `generate` gives, `chunk` tokens at a time, until every row has ended.
+
+    The loop of a chunk is jitted: 1 suits a terminal, more cost fewer calls.
+    """
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    choice = make_choice(model, sampling, max_new_tokens, key=key, stop=stop, constraint=constraint)
+    graphdef, params = nnx.split(model)
+    slots = -(-max_new_tokens // chunk) * chunk
+    writing = _begin(graphdef, params, sample, slots)
+    for start in range(0, max_new_tokens, chunk):
+        writing, ids = _advance(graphdef, params, writing, choice, chunk)
+        yield np.asarray(ids)[:, : max_new_tokens - start]
+        if bool(writing.done.all()):
+            return
+
+
+def make_choice(
+    model: LanguageModel,
+    sampling: Sampling,
+    limit: int,
+    *,
+    key: Array | None = None,
+    stop: Sequence[int] = (),
+    constraint: Constraint | None = None,
+) -> Choice:
+    """What the loop needs of the options.
+
+    Raises:
+        UserError: the limit leaves no room for the shortest text the constraint allows.
+    """
+    if constraint is not None and limit < (shortest := int(constraint.distance[0])):
+        raise UserError(
+            f"max_new_tokens {limit}: the shortest answer of this form has {shortest} tokens. Allow as many."
+        )
+    return Choice(
+        key=jax.random.key(0) if key is None else key,
+        temperature=jnp.float32(sampling.temperature or 1.0),
+        top_k=jnp.int32(sampling.top_k),
+        top_p=jnp.float32(sampling.top_p),
+        stop=jnp.asarray([decoder_of(model).config.end_id, *stop], jnp.int32),
+        limit=jnp.int32(limit),
+        constraint=constraint,
+        greedy=sampling.temperature == 0,
+        narrow=sampling.top_k > 0 or sampling.top_p < 1,
+    )
+
+
+def prompt_sample(rows: Sequence[Sequence[int]], length: int, *, pad_id: int = 0) -> Sample:
+    """Prompts without observations, for a Decoder alone.
+
+    Args:
+        rows: ids of each prompt.
+        length: to pad to on the right: one compilation a length.
+        pad_id: what fills them up.
+    """
+    longest = max(len(row) for row in rows)
+    if longest > length:
+        raise UserError(f"A prompt has {longest} tokens, {longest - length} over the {length} allowed. Shorten it.")
+    ids = np.full((len(rows), length), pad_id, np.int32)
+    valid = np.arange(length)[None] < np.asarray([len(row) for row in rows])[:, None]
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    return Sample(
+        observations={},
+        location_deg=np.full((len(rows), 2), np.nan, np.float32),
+        text_ids=ids,
+        text_valid=valid,
+        loss_mask=np.zeros_like(valid),
+        targets={},
+    )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4))
+def _generate(graphdef: Any, params: Any, sample: Sample, choice: Choice, length: int) -> Int[Array, "b k"]:
+    model = nnx.merge(graphdef, params)
+    return advance(model, begin(model, sample, length), choice, length)[1]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _begin(graphdef: Any, params: Any, sample: Sample, length: int) -> Writing:
+    return begin(nnx.merge(graphdef, params), sample, length)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4), donate_argnums=2)
+def _advance(graphdef: Any, params: Any, writing: Writing, choice: Choice, count: int) -> tuple[Writing, Array]:
+    return advance(nnx.merge(graphdef, params), writing, choice, count)
+
+
+def begin(model: LanguageModel, sample: Sample, length: int) -> Writing:
+    """Reads the prompts, with room for `length` more tokens. Pure."""
+    decoder = decoder_of(model)
+    if isinstance(model, FoundationModel):
+        memory, _ = model.encode(sample.observations, sample.location_deg)
+        prefix, added = model.prefix(memory), model.numbers_in(sample)
+    else:
+        prefix, added = _no_prefix(decoder, sample.text_ids.shape[0]), None
+    text_ids, text_valid = jnp.asarray(sample.text_ids), jnp.asarray(sample.text_valid)
+    hidden, cache = decoder.prefill(prefix, text_ids, text_valid, length, added)
+    written = text_valid.sum(1)
     last = jnp.take_along_axis(hidden, (written - 1)[:, None, None], axis=1)[:, 0]
-    first = prefix.mask.shape[1]
-    place = jnp.arange(cache.keys.shape[2])
-    prefix_seen = jnp.pad(prefix.mask, ((0, 0), (0, len(place) - first)))
+    batch, first = prefix.mask.shape
+    return Writing(
+        hidden=last,
+        cache=cache,
+        prefix=prefix.mask,
+        first=first + written,
+        done=jnp.zeros((batch,), bool),
+        state=jnp.zeros((batch,), jnp.int32),
+        step=jnp.int32(0),
+    )
 
-    def choose(state: Array, step: Array) -> Array:
-        logits = model.logits(state[:, None])[:, 0]
-        if greedy:
-            return jnp.argmax(logits, axis=-1)
-        return jax.random.categorical(jax.random.fold_in(key, step), logits / temperature)
 
-    def unfinished(carry: tuple) -> Array:
-        return (carry[0] < length) & ~carry[2].all()
+def advance(model: LanguageModel, writing: Writing, choice: Choice, count: int) -> tuple[Writing, Int[Array, "b k"]]:
+    """Writes up to `count` more tokens, fewer where every row ends before. Pure."""
+    pad = decoder_of(model).config.pad_id
+    ids = jnp.full((writing.done.shape[0], count), pad, jnp.int32)
 
-    def step(carry: tuple) -> tuple:
-        i, state, done, cache, ids = carry
-        token = jnp.where(done, pad, choose(state, i))
-        at = first + written + i
-        seen = prefix_seen | ((place >= first) & (place[None] <= at[:, None]))
-        state, cache = model.decoder.step(token, at, seen, cache)
-        return i + 1, state, done | (token == end), cache, ids.at[:, i].set(token)
+    def unfinished(carry: tuple[Array, Writing, Array]) -> Array:
+        return (carry[0] < count) & ~carry[1].done.all()
 
-    batch = written.shape[0]
-    start = (jnp.int32(0), last, jnp.zeros((batch,), bool), cache, jnp.full((batch, length), pad, jnp.int32))
-    return jax.lax.while_loop(unfinished, step, start)[4]
+    def one(carry: tuple[Array, Writing, Array]) -> tuple[Array, Writing, Array]:
+        i, now, ids = carry
+        token, state = choose(model.logits(now.hidden[:, None])[:, 0], choice, now.state, now.step)
+        token = jnp.where(now.done, pad, token)
+        done = now.done | (token[:, None] == choice.stop).any(1)
+        return i + 1, replace(read(model, now, token), done=done, state=state), ids.at[:, i].set(token)
+
+    return jax.lax.while_loop(unfinished, one, (jnp.int32(0), writing, ids))[1:]
+
+
+def read(model: LanguageModel, writing: Writing, token: Int[Array, " b"]) -> Writing:
+    """One more token of each row goes through the decoder."""
+    at = writing.first + writing.step
+    place = jnp.arange(writing.prefix.shape[1], writing.cache.keys.shape[2])
+    seen = jnp.concatenate([writing.prefix, place <= at[:, None]], axis=1)
+    hidden, cache = decoder_of(model).step(token, at, seen, writing.cache)
+    return replace(writing, hidden=hidden, cache=cache, step=writing.step + 1)
+
+
+def decoder_of(model: Any) -> Decoder:
+    return model.decoder if isinstance(model, FoundationModel) else model
+
+
+def _no_prefix(decoder: Decoder, batch: int) -> Tokens:
+    width = decoder.config.transformer.width
+    return Tokens(
+        embeddings=jnp.zeros((batch, 0, width), decoder.embedding[...].dtype),
+        mask=jnp.zeros((batch, 0), bool),
+        position=jnp.zeros((batch, 0, 3)),
+    )

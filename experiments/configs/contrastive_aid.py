@@ -1,0 +1,69 @@
+"""Can one decoder both caption and retrieve? Pictures and captions of AID/RSICD in one space, on nano's own shapes.
+
+Question:  how far above band statistics + nearest neighbour does a 4 M-parameter model of our own get in picture-text
+           retrieval, and does it name scenes it was never asked to name?
+Command:   rsfm train experiments/configs/contrastive_aid.py --out runs/contrastive_aid
+           python -m experiments.retrieval runs/contrastive_aid
+           python -m experiments.retrieval --baseline
+Expected:  above the baseline's mR; how far is not known.
+Result:    none yet: the run has not been made.
+
+Each caption ends in `<ret>`. The decoder learns to write the caption from the picture (text loss), and, reading the caption
+without the picture, the state at `<ret>` is pulled towards the picture's pooled tokens (InfoNCE, learned scale, a queue of
+earlier pairs). Equal captions, of which RSICD has many, are not each other's wrong answers. The pyramid stays frozen.
+For the sigmoid loss: --train.loss.contrast sigmoid, with start="sigmoid" and queue=0 in the head's config.
+"""
+
+import dataclasses
+import json
+
+from rsfm.config import from_json
+from rsfm.data.datasets.aid_rsicd import AidRsicd
+from rsfm.data.normalize import BandStatistics
+from rsfm.data.pipeline import Source
+from rsfm.data.root import REPOSITORY
+from rsfm.data.transforms import AugmentConfig
+from rsfm.heads import ContrastiveConfig
+from rsfm.models.sizes import SIZES
+from rsfm.processor import ProcessorConfig
+from rsfm.retrieval import RET
+from rsfm.training.config import OptimizerConfig, TrainConfig
+from rsfm.training.experiment import ExperimentConfig
+from rsfm.training.objective import LossConfig
+from rsfm.types import Record
+
+FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
+
+
+class EndedCaptions(AidRsicd):
+    """AID/RSICD whose captions end in the retrieval token."""
+
+    def __getitem__(self, i: int) -> Record:
+        record = super().__getitem__(i)
+        return dataclasses.replace(record, captions=tuple(f"{said.strip()} {RET}" for said in record.captions))
+
+
+DATASETS = {"ended_captions": EndedCaptions}
+
+_SOURCE = Source(dataset="ended_captions", tasks=("captioning",), batch_size=64, text_length=64)
+
+CONFIG = ExperimentConfig(
+    name="contrastive_aid",
+    model=dataclasses.replace(
+        SIZES["nano"],
+        streams={"optical": SIZES["nano"].streams["optical"]},
+        contrastive=ContrastiveConfig(width=192, queue=512),
+    ),
+    processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
+    train=TrainConfig(
+        steps=300,
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=30, final_fraction=0.02),
+        loss=LossConfig(contrast="softmax"),
+        freeze=("tokenizers.optical.pyramid",),
+        save_every=100,
+        average_decay=0.99,
+    ),
+    data=(_SOURCE,),
+    validation=(dataclasses.replace(_SOURCE, split="val", augment=AugmentConfig(flip=False, rotate=False)),),
+    init_parts={"tokenizers.optical.pyramid": "tokenizers/efficientnet_lite0/model.safetensors"},
+)

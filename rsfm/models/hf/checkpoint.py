@@ -1,0 +1,19 @@
+"""Checkpoints of others, opened by name: a folder, a hub id, a GGUF file or weights that an installed package carries."""
+
+from pathlib import Path
+
+from rsfm.models.hf.folder import Checkpoint, download, open_folder
+from rsfm.models.hf.gguf import open_gguf
+from rsfm.models.hf.packaged import PACKAGED, find_packaged
+
+
+def open_checkpoint(name: str | Path) -> Checkpoint:
+    """Opens a folder with config.json and safetensors, a GGUF file, a name of PACKAGED, or a hub id ("Qwen/Qwen3-0.6B").
+
+    Raises:
+        UserError: nothing there, only pickles there, or a file that is not whole.
+    """
+    path = find_packaged(str(name)) if str(name) in PACKAGED else Path(name)
+    if path.suffix == ".gguf":
+        return open_gguf(path)
+    return open_folder(path if path.is_dir() else download(str(name)), str(name))

@@ -1,0 +1,150 @@
+"""Published picture and text towers in, and back out: CLIP, OpenCLIP and its kin, SigLIP, SigLIP 2, DINOv2, DINOv3.
+
+>>> towers, report = load_towers("openai/clip-vit-base-patch32")
+>>> print(report.table())
+"""
+
+import fnmatch
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import nnx
+from safetensors.numpy import save_file
+
+from rsfm.errors import UserError, lookup
+from rsfm.models.hf.checkpoint import open_checkpoint
+from rsfm.models.hf.report import LoadReport, refuse
+from rsfm.models.hf.vision_configs import (
+    clip_config,
+    dinov2_config,
+    dinov3_config,
+    openai_config,
+    siglip_config,
+    write_config,
+)
+from rsfm.models.hf.vision_names import Entry, clip, dinov2, dinov3, openai, siglip
+from rsfm.models.tower import PictureConfig, PictureTower, Towers, TowersConfig
+from rsfm.weights import assign, named_parameters, read_tensors
+
+# Of training only, or made anew by whoever reads the checkpoint.
+UNUSED = ("embeddings.mask_token", "*.position_ids", "attn_mask", "*.rope_embeddings.*")
+CONFIGS: dict[str, Any] = {
+    "clip": clip_config,
+    "siglip": siglip_config,
+    "siglip2": siglip_config,
+    "dinov2": dinov2_config,
+    "dinov2_with_registers": dinov2_config,
+    "dinov3_vit": dinov3_config,
+}
+
+
+def load_towers(
+    name: str | Path, *, activation: str = "gelu", allow: Sequence[str] = ()
+) -> tuple[Towers | PictureTower, LoadReport]:
+    """Reads a published checkpoint into our towers, and tells what became of every tensor.
+
+    Args:
+        name: a folder with config.json and safetensors, a hub id, or a safetensors file in OpenAI's layout (open_clip,
+            RemoteCLIP, GeoRSCLIP; tokenizers/open_clip/convert.py makes one of a published .pt).
+        activation: of a file in OpenAI's layout, which does not tell: "quick_gelu" for OpenAI's own weights.
+        allow: patterns of missing or unexpected names to go on without.
+
+    Returns:
+        Towers of CLIP and SigLIP, the PictureTower of DINO.
+
+    Raises:
+        UserError: a model of another kind, a tensor missing, unexpected or of another shape.
+    """
+    path = Path(name)
+    if path.is_file():
+        return _load_openai(path, activation, allow)
+    checkpoint = open_checkpoint(name)
+    kind = checkpoint.config.get("model_type", "")
+    config = lookup(CONFIGS, f"picture model ({checkpoint.where})", kind)(checkpoint.config, checkpoint.where)
+    module = nnx.eval_shape(lambda: build(config))
+    return fill(module, layout(config), checkpoint.tensors, checkpoint.where, allow)
+
+
+def _load_openai(path: Path, activation: str, allow: Sequence[str]) -> tuple[Towers, LoadReport]:
+    tensors = read_tensors(path)
+    if "visual.conv1.weight" not in tensors:
+        raise UserError(
+            f"{path}: no tensor visual.conv1.weight, so not OpenAI's layout. Give a folder with config.json."
+        )
+    config = openai_config({key: value.shape for key, value in tensors.items()}, activation=activation)
+    module = nnx.eval_shape(lambda: Towers(config, rngs=nnx.Rngs(0)))
+    return fill(module, openai(), {key: partial(tensors.__getitem__, key) for key in tensors}, str(path), allow)
+
+
+def save_towers(folder: str | Path, module: Towers | PictureTower) -> None:
+    """Writes config.json and model.safetensors as transformers reads them."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(their_tensors(module, layout(module.config)), folder / "model.safetensors", metadata={"format": "pt"})
+    text = json.dumps(write_config(module.config), indent=2) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def build(config: TowersConfig | PictureConfig) -> Towers | PictureTower:
+    """The module of a config."""
+    rngs = nnx.Rngs(0)
+    return Towers(config, rngs=rngs) if isinstance(config, TowersConfig) else PictureTower(config, rngs=rngs)
+
+
+def layout(config: TowersConfig | PictureConfig) -> list[Entry]:
+    """Where each tensor of a module of this config stands in transformers' layout."""
+    if isinstance(config, TowersConfig):
+        return siglip(flat_patches=config.picture.resampling == "bilinear") if config.bias else clip()
+    return dinov3(config) if config.position == "rotary" else dinov2(config)
+
+
+def fill(
+    module: Any,
+    entries: Sequence[Entry],
+    tensors: Mapping[str, Callable[[], np.ndarray]],
+    where: str,
+    allow: Sequence[str],
+) -> tuple[Any, LoadReport]:
+    """Sets the parameters of an abstract or concrete `module`; nothing is changed unless all fit."""
+    shapes = {name: tuple(param.shape) for name, param in named_parameters(module).items()}
+    assert {entry.ours for entry in entries} == shapes.keys(), "a layout names every parameter once"
+    sources = {entry.ours: entry.names(shapes[entry.ours]) for entry in entries}
+    missing = [name for name, theirs in sources.items() if not all(t in tensors for t in theirs)]
+    used = {theirs for names in sources.values() for theirs in names}
+    unexpected = sorted(n for n in set(tensors) - used if not any(fnmatch.fnmatchcase(n, p) for p in UNUSED))
+    refuse(where, [_first_absent(sources[name], tensors) for name in missing], unexpected, allow)
+    fresh = named_parameters(build(module.config)) if missing else {}
+    values, rows = {}, []
+    for entry in entries:
+        name, shape = entry.ours, shapes[entry.ours]
+        if name in missing:
+            values[name] = np.asarray(fresh[name][...])
+            continue
+        values[name] = entry.read(lambda key: tensors[key](), shape)
+        rows.append((name, shape, entry.theirs or "(zero: the layout has none)"))
+    assign(module, values, where=where)
+    return module, LoadReport(where=where, loaded=tuple(rows), missing=tuple(missing), unexpected=tuple(unexpected))
+
+
+def their_tensors(module: Towers | PictureTower, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    """Every tensor of a module by the layout's names; parts of fused ones are put together."""
+    params = named_parameters(module)
+    out: dict[str, np.ndarray] = {}
+    parts: dict[str, dict[int, np.ndarray]] = {}
+    for entry in entries:
+        written = entry.write(np.asarray(params[entry.ours][...], np.float32))
+        if entry.part is None:
+            out |= written
+        else:
+            for name, value in written.items():
+                parts.setdefault(name, {})[entry.part[0]] = value
+    fused = {name: np.concatenate([pieces[i] for i in sorted(pieces)]) for name, pieces in parts.items()}
+    return {name: np.array(value, order="C") for name, value in (out | fused).items()}
+
+
+def _first_absent(names: Sequence[str], tensors: Mapping[str, Any]) -> str:
+    return next(name for name in names if name not in tensors)
