@@ -5,9 +5,9 @@ Command:  rsfm train experiments/configs/time_crops.py --out runs/time_crops
           rsfm train experiments/configs/time_crops.py --out runs/joint --model.streams.series.temporal.kind joint
 Data:     cawa, three regions; Dushanbe for the loss during training; Khorezm is the test.
 Expected: what `python -m experiments.time.crops` reaches with the same temporal encoder on "region" (accuracy, not
-          balanced: the words are learned at the frequency of the classes), at about ten times its cost, as the decoder
+          balanced: the words are learned at the frequency of the classes), at a multiple of its cost, as the decoder
           reads 24 tokens and scores 2,048 words at each. That is why the ablation over encoders and seeds has a linear head.
-Result:   not run to its end: the ablation took the machine's time. A test builds it and takes its first steps.
+Result:   not run yet.
 """
 
 import dataclasses

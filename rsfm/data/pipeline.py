@@ -5,6 +5,7 @@ what is in it. Each source is batched by itself, so that a batch has one structu
 """
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -165,8 +166,9 @@ def _batches(
     def element(drawn: tuple[int, int]) -> Sample:
         index, number = drawn
         rng = np.random.default_rng(number)
+        step = _stride(len(records))  # neighbours often share what they lack
         for skip in range(len(records)):
-            record = records[(index + skip) % len(records)]
+            record = records[(index + skip * step) % len(records)]
             record = augment(_labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
@@ -181,6 +183,11 @@ def _batches(
     drawn = order.random_map(lambda index, rng: (int(index), int(rng.integers(2**62))))
     rows = drawn.batch(source.batch_size, batch_fn=lambda batch: batch[host * share : (host + 1) * share])
     return rows.map(lambda batch: stack([element(each) for each in batch]))
+
+
+def _stride(count: int) -> int:
+    """A step that visits all of `count` places before it comes back, far from the last ones each time."""
+    return next(step for step in range(max(1, round(0.618 * count)), count + 2) if math.gcd(step, count) == 1)
 
 
 def _labelled(record: Record, source: Source) -> Record:
