@@ -158,7 +158,8 @@ def save_adapter(
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
-    config = {"format": FORMAT, "base": named, "base_sha256": fingerprint(home / "model.safetensors")}
+    config: dict[str, Any] = {"format": FORMAT, "base": named, "base_sha256": fingerprint(home / "model.safetensors")}
+    config["tensors"] = sorted(arrays)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, folder / "adapter.safetensors")
@@ -194,7 +195,7 @@ def _load_adapter(folder: Path) -> Pretrained:
     loaded = load(home)
     adapt(loaded.model, lora, rngs=nnx.Rngs(0))
     own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
-    missing = sorted(name for name, leaf in own.items() if isinstance(leaf, nnx.LoRAParam) and name not in tensors)
+    missing = sorted(set(data.get("tensors", ())) - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
     if missing or unexpected or shapes:

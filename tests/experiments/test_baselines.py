@@ -70,5 +70,5 @@ def test_bench_counts_labelled_pixels() -> None:
 
 def test_committed_rows_can_be_read() -> None:
     rows = [row for row in read_rows(ROOT / "experiments" / "results") if row.config == BASELINES]
-    assert {row.dataset for row in rows} == set(BENCHES)
+    assert {row.dataset for row in rows} >= set(BENCHES)
     assert all(row.low is not None for row in rows if not row.protocol.endswith("-mean"))

@@ -77,7 +77,7 @@ def test_a_run_is_kept_and_scored(tmp_path, monkeypatch):
         path = run_file(tmp_path / "runs", "numbers_out", "plain", seed)
         path.parent.mkdir(parents=True)
         np.savez(path, seconds=seconds, **predictions(bench, model))
-    monkeypatch.setattr(report, "open_records", lambda dataset, split: splits[split])
+    monkeypatch.setattr(report, "all_records", lambda dataset, split: splits[split])
     out = tmp_path / "results" / "numbers.jsonl"
     arguments = ["report.py", "--runs", str(tmp_path / "runs"), "--out", str(out), "--figure", str(tmp_path / "f.png")]
     monkeypatch.setattr("sys.argv", arguments)

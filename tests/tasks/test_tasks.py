@@ -44,7 +44,10 @@ def record(**changes: Any) -> Record:
         scene="BareLand",
         tags=("Pastures", "Coniferous forest"),
         captions=("two ships in a harbor .", "a harbor with two ships ."),
-        values=(Value(name="live fuel moisture", value=93.0, unit="%"),),
+        values=(
+            Value(name="live fuel moisture", value=93.0, unit="%"),
+            Value(name="NDVI on 2024-10-01", value=0.5, unit="1"),
+        ),
         boxes=boxes,
         mask=Mask(class_index=index, legend=LEGEND),
     )
@@ -108,15 +111,21 @@ def test_the_truth_scores_best(name: str) -> None:
 
 def test_wordings() -> None:
     rng = np.random.default_rng(0)
-    said = {name: TASKS[name].dialogue(record(), rng) for name in ("scene", "regression", "multilabel")}
+    said = {
+        name: TASKS[name].dialogue(record(values=record().values[:1]), rng)
+        for name in ("scene", "regression", "multilabel")
+    }
     assert {name: d.turns[0][1] for name, d in said.items() if d} == {
         "scene": "bare land .",
         "regression": "The live fuel moisture is <value> %.",
         "multilabel": "coniferous forest; pastures",
     }
-    assert TASKS["regression"].question(record()) == "What is the live fuel moisture?"
-    assert TASKS["counting"].question(record()) == "How many ships are there?"
-    assert TASKS["segmentation"].question(record()) == "Map the land cover: water, trees, crops, built area."
+    assert TASKS["regression"].question(record(values=record().values[:1])) == "What is the live fuel moisture?"
+    assert TASKS["counting"].question(record(values=record().values[:1])) == "How many ships are there?"
+    assert (
+        TASKS["segmentation"].question(record(values=record().values[:1]))
+        == "Map the land cover: water, trees, crops, built area."
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from rsfm.nn.transformer import Transformer, TransformerConfig
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import LoraLinear, adapt, merge_adapters, with_base
 from rsfm.training.state import frozen_names
+from rsfm.weights import named_parameters
 from tests.data.layouts import write_layout
 from tests.small_checkpoint import make_checkpoint
 
@@ -162,13 +163,9 @@ def test_adapter_and_merged_checkpoint_predict_the_same(place: Path, run: Path) 
     base, adapter, merged = (answer.probability for answer in answers)
     np.testing.assert_allclose(adapter, merged, atol=1e-5)
     assert np.abs(adapter - base).max() > 1e-4
-    again = pretrained.merged(pretrained.load(run / "adapter"))
+    found = named_parameters(pretrained.merged(pretrained.load(run / "adapter")).model)
     for name, value in load_file(run / "model" / "model.safetensors").items():
-        path = name.split(".")
-        found = nnx.state(again.model, nnx.Param)
-        for part in path:
-            found = found[part]
-        np.testing.assert_allclose(np.asarray(found[...]), value, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(found[name][...]), value, atol=1e-6)
 
 
 def test_an_adapter_of_other_weights_is_refused(place: Path, run: Path, tmp_path: Path) -> None:
