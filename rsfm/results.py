@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 
 BASELINES = "baselines"  # the `config` of a row that no learned model made
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
+BEGIN, END = re.compile(r"<!-- results(?:: (?P<datasets>[a-z0-9_ ]+?))? -->"), "<!-- /results -->"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,7 +174,8 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
     """Replaces what stands between the two results marks of a README by the current tables.
 
     Args:
-        readme_path: a file that holds `<!-- results -->` and `<!-- /results -->`.
+        readme_path: a file that holds `<!-- results -->` and `<!-- /results -->`; the first may name the data sets to
+            show, `<!-- results: aid_rsicd terramesh -->`.
         folder: result files; default `experiments/results` beside the README.
 
     Returns:
@@ -182,9 +184,14 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
     if not readme_path.is_file():
         raise UserError(f"No README at {readme_path}. Run from the repository's root, or give its path.")
     text = readme_path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise UserError(f"{readme_path.name}: expected one '{BEGIN}' before one '{END}'. Put both around the tables.")
-    body = tables(read_rows(folder or readme_path.parent / "experiments" / "results"))
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme_path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
+    begins = list(BEGIN.finditer(text))
+    if len(begins) != 1 or text.count(END) != 1 or begins[0].end() > text.index(END):
+        raise UserError(
+            f"{readme_path.name}: expected one '<!-- results -->' before one '{END}'. Put both around the tables."
+        )
+    wanted = (begins[0]["datasets"] or "").split()
+    rows = read_rows(folder or readme_path.parent / "experiments" / "results")
+    body = tables([row for row in rows if not wanted or row.dataset in wanted])
+    before, after = text[: begins[0].end()], text[text.index(END) :]
+    readme_path.write_text(f"{before}\n{body}\n{after}", encoding="utf-8")
     return body

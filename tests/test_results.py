@@ -88,6 +88,16 @@ def test_readme_is_replaced_between_its_marks_only(tmp_path: Path) -> None:
     assert readme.read_text() == text
 
 
+def test_a_readme_may_name_the_data_sets_it_shows(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results: terramesh levir_cd -->\n<!-- /results -->\n")
+    path = tmp_path / "experiments" / "results" / "nano.jsonl"
+    append_rows(path, [row(dataset="terramesh"), row(dataset="aid_rsicd")])
+    assert "terramesh" in write_readme_tables(readme)
+    text = readme.read_text()
+    assert "aid_rsicd" not in text and text.startswith("<!-- results: terramesh levir_cd -->\n**terramesh**")
+
+
 @pytest.mark.parametrize("text", ["no marks", "<!-- results -->", "<!-- /results --> <!-- results -->"])
 def test_readme_without_marks_is_left_alone(tmp_path: Path, text: str) -> None:
     readme = tmp_path / "README.md"
