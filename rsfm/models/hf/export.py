@@ -82,8 +82,9 @@ def _as_kind(config: DecoderConfig, kind: str) -> dict[str, Any]:
         "layer_types": ["sliding_attention" if window else "full_attention" for window in windows]
         or ["full_attention"] * blocks.depth,
     }
+    scalar = round((blocks.query_scale or head_dim**-0.5) ** -2, 6)
     softened = {
-        "query_pre_attn_scalar": round((blocks.query_scale or head_dim**-0.5) ** -2, 6),
+        "query_pre_attn_scalar": int(scalar) if scalar.is_integer() else scalar,  # transformers insists on an integer
         "attn_logit_softcapping": blocks.attention_softcap or None,
         "final_logit_softcapping": config.final_softcap or None,
     }
