@@ -12,6 +12,7 @@ On a larger machine the same command takes more steps, and the pyramid may learn
     rsfm train experiments/configs/nano.py --out runs/nano --train.steps 20000 --train.freeze "[]"
 """
 
+import dataclasses
 import json
 
 from rsfm.config import from_json
@@ -40,17 +41,7 @@ STILL = AugmentConfig(flip=False, rotate=False)
 WINDOW = AugmentConfig(
     crop=160, band_drop=0.1, brightness=0.3, tilt=0.15, haze=0.04, stream_drop=0.3, location_drop=0.7, dates=1
 )
-MOSAIC = AugmentConfig(
-    crop=160,
-    mosaic=40,
-    band_drop=0.1,
-    brightness=0.3,
-    tilt=0.15,
-    haze=0.04,
-    stream_drop=0.3,
-    location_drop=0.7,
-    dates=1,
-)
+MOSAIC = dataclasses.replace(WINDOW, mosaic=40)
 
 CONFIG = ExperimentConfig(
     name="nano",
