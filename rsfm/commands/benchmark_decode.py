@@ -28,9 +28,9 @@ def benchmark_decode(
     reference: bool = True,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Decodes greedily with our decoder and with transformers, turn by turn in one run, beside a copy in memory.
+    """Decodes greedily with our decoder and with transformers, turn by turn in one run, beside a plain read of memory.
 
-    A step of decoding reads every weight once, whatever the batch: the bound is the rate of a plain copy over the bytes
+    A step of decoding reads every weight once, whatever the batch: the bound is the rate of a plain read over the bytes
     of the weights. Tokens a second of different machines do not compare; the two ratios do.
 
     Example:
@@ -58,10 +58,10 @@ def benchmark_decode(
         rows, size = [], parameter_bytes(decoder)
         del decoder
         for batch in batch_sizes:
-            copied = measure_machine(repeats)["copy_gb_per_s"]
-            rows.append(compare(fast, theirs, batch, tokens, repeats) | {"copy_gb_per_s": copied})
+            reading = measure_machine(repeats)["read_gb_per_s"]
+            rows.append(compare(fast, theirs, batch, tokens, repeats) | {"read_gb_per_s": reading})
     for row in rows:
-        row["share_of_bandwidth"] = row["tokens_per_s"] / (row["batch"] * row["copy_gb_per_s"] * 1e9 / size)
+        row["share_of_bandwidth"] = row["tokens_per_s"] / (row["batch"] * row["read_gb_per_s"] * 1e9 / size)
     about = {"checkpoint": checkpoint, "device": jax.devices()[0].device_kind, "weights_mb": round(size / 1e6)}
     if as_json:
         print_json({**about, "batches": rows})

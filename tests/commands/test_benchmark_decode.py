@@ -14,7 +14,7 @@ def test_rates_and_no_compilation_at_another_length(capsys):
     found = json.loads(capsys.readouterr().out)
     (row,) = found["batches"]
     assert row["batch"] == 2 and row["compilations_at_another_length"] == 0
-    assert row["tokens_per_s"] > 0 and 0 < row["share_of_bandwidth"] < 10 and row["copy_gb_per_s"] > 0
+    assert row["tokens_per_s"] > 0 and 0 < row["share_of_bandwidth"] < 10 and row["read_gb_per_s"] > 0
     assert "ratio_to_transformers" not in row
 
 
