@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 
 from rsfm.config import from_json, to_json
@@ -25,7 +25,7 @@ from rsfm.tasks.dialogue import MASK, OTHER, VALUE, Dialogue
 from rsfm.tokenizers.mentions import place_images
 from rsfm.tokenizers.numeric import NumericConfig, NumericText
 from rsfm.tokenizers.text import TextTokenizer
-from rsfm.types import Answer, Observation, Predictions, Record, Sample, StreamSpec, Value
+from rsfm.types import Answer, Mask, Observation, Predictions, Record, Sample, StreamSpec, Value
 
 FORMAT = 1
 _MAP = re.compile(
@@ -350,10 +350,9 @@ class Processor:
         size = self.stream_size(record)
         mask = dialogue.mask
         if mask is None:
-            target = np.full((size, size), -1, np.int32)
+            target = np.zeros((size, size), np.int32)
         else:
-            slot = np.where(mask.class_index == OTHER, 0, np.where(mask.class_index < 0, -1, mask.class_index + 1))
-            target = _fit_mask(slot.astype(np.int32), size)
+            target = _fit_mask(_possible_slots(mask), size)
         return {"mask_position": self._positions(ids, MASK, self.config.max_masks), "mask": target}
 
     def _reads(self) -> str:
@@ -408,13 +407,24 @@ def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.n
     return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
 
 
+def _possible_slots(mask: Mask) -> Int[np.ndarray, "h w"]:
+    """Bit i set: the pixel may be of the i-th class asked for, counted from 1; bit 0: of none; no bit: unlabelled."""
+    bit = {OTHER: 1} | {i: 2 << i for i in range(len(mask.legend))}
+    sets = [*(bit[i] for i in range(len(mask.legend))), *(sum(bit[i] for i in each) for each in mask.either)]
+    table = np.array([*sets, bit[OTHER], 0], np.int32)  # OTHER is -2, unlabelled -1
+    return table[mask.class_index]
+
+
 def _fit_mask(slot: np.ndarray, size: int) -> np.ndarray:
-    """Nearest pixels where larger than the window, -1 beyond its edge where smaller."""
+    """Nearest pixels where larger than the window, unlabelled beyond its edge where smaller."""
     shrink = max(slot.shape) / size
     if shrink > 1:
         height, width = (max(1, round(n / shrink)) for n in slot.shape)
         slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
-    return np.pad(slot, ((0, size - slot.shape[0]), (0, size - slot.shape[1])), constant_values=-1).astype(np.int32)
+    return np.pad(
+        slot,
+        ((0, size - slot.shape[0]), (0, size - slot.shape[1])),
+    ).astype(np.int32)
 
 
 def _physical(quantity: Quantity, name: str, outputs: dict[str, Any]) -> Value:

@@ -127,7 +127,7 @@ class Sample:
 
     `targets` holds, where the sample's task has them:
         "value" (v) standardized, "value_position" (v) index into text_ids of the <value> tokens, -1 = none;
-        "mask" (h w) slot 1..m of each pixel, 0 = none of the asked, -1 = unlabelled, "mask_position" (m) like above.
+        "mask" (h w) bit i set: the pixel may be of slot i = 1..m, bit 0: of none asked; 0 = unlabelled, "mask_position" (m) like above.
     """
 
     observations: dict[str, Observation]
@@ -190,10 +190,16 @@ class Boxes:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mask:
-    """Class of each pixel: index into legend, -1 where unlabelled."""
+    """Class of each pixel: index into legend, -1 where unlabelled.
+
+    Attributes:
+        either: for weak labels of training: `class_index` len(legend) + i stands for one of the classes either[i], it is not
+            known which. Maps of a data set and of an answer have none.
+    """
 
     class_index: Int[np.ndarray, "h w"]
     legend: tuple[str, ...]
+    either: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

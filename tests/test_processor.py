@@ -140,8 +140,8 @@ def test_targets_of_values_and_masks(processor):
     sample = processor.sample(record, dialogue, 64)
     target = sample.targets
     assert target["value"][0] == pytest.approx(1.0) and (target["value_position"] >= 0).sum() == 1
-    assert (target["mask"][:10, :60] == 1).all() and (target["mask"][10:20, :60] == 0).all()
-    assert (target["mask"][20:] == -1).all() and (target["mask"][:, 60:] == -1).all()
+    assert (target["mask"][:10, :60] == 0b10).all() and (target["mask"][10:20, :60] == 0b01).all()
+    assert (target["mask"][20:] == 0).all() and (target["mask"][:, 60:] == 0).all()
     assert sample.text_ids[target["mask_position"][0]] == processor.text.special["<mask>"]
 
 

@@ -29,12 +29,13 @@ from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 
 FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
+# The Slovenian map knows who farms; the global one calls planted grass crops and the rest rangeland.
 EOLEARN_NAMES = {
-    "cultivated land": "crops",
-    "forest": "trees",
-    "grassland": "rangeland",
-    "shrubland": "rangeland",
-    "artificial surface": "built area",
+    "cultivated land": ("crops",),
+    "forest": ("trees",),
+    "grassland": ("crops", "rangeland"),
+    "shrubland": ("rangeland",),
+    "artificial surface": ("built area",),
 }
 STILL = AugmentConfig(flip=False, rotate=False)
 # Few scenes carry labels: their places, layouts and light must not be learned by heart.

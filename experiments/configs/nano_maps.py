@@ -19,16 +19,24 @@ from rsfm.training.experiment import load_config
 
 NANO = load_config("nano")
 SCENE_COVER = {
-    "farmland": "crops",
-    "forest": "trees",
-    "meadow": "rangeland",
-    "bare land": "bare ground",
-    "desert": "bare ground",
-    "dense residential": "built area",
-    "medium residential": "built area",
-    "commercial": "built area",
-    "industrial": "built area",
-    "Pastures": "rangeland",
+    "farmland": ("crops",),
+    "forest": ("trees",),
+    "meadow": ("rangeland",),
+    "bare land": ("bare ground",),
+    "desert": ("bare ground",),
+    "dense residential": ("built area",),
+    "medium residential": ("built area",),
+    "commercial": ("built area",),
+    "industrial": ("built area",),
+}
+TAG_COVER = {  # of BigEarthNet's classes (CORINE); a patch is of one of the classes of all its tags, not known where
+    "Arable land": ("crops",),
+    "Pastures": ("crops", "rangeland"),
+    "Coniferous forest": ("trees",),
+    "Mixed forest": ("trees",),
+    "Transitional woodland, shrub": ("trees", "rangeland"),
+    "Inland wetlands": ("flooded vegetation", "rangeland"),
+    "Inland waters": ("water",),
 }
 STAY = (
     "encoder",
@@ -53,10 +61,14 @@ STAY = (
         )
     ),
 )
-LIT = AugmentConfig(brightness=0.3, tilt=0.15, haze=0.04, location_drop=0.7, band_drop=0.1)
+LIT = AugmentConfig(
+    brightness=0.5, tilt=0.15, haze=0.04, location_drop=0.7, band_drop=0.1, stream_drop=0.5, visible_only=0.5
+)
 
 
-def weak(dataset: str, weight: float, batch_size: int, augment: AugmentConfig) -> Source:
+def weak(
+    dataset: str, cover: dict[str, tuple[str, ...]], weight: float, batch_size: int, augment: AugmentConfig
+) -> Source:
     """A source whose scenes stand for masks."""
     return Source(
         dataset=dataset,
@@ -64,13 +76,13 @@ def weak(dataset: str, weight: float, batch_size: int, augment: AugmentConfig) -
         weight=weight,
         batch_size=batch_size,
         text_length=96,
-        weak_masks=SCENE_COVER,
+        weak_masks=cover,
         legend=LAND_COVER,
         augment=augment,
     )
 
 
-MASKS = tuple(source for source in NANO.data if source.tasks[0] == "segmentation")
+CROPS, TILES, _, PATCH = (source for source in NANO.data if source.tasks[0] == "segmentation")
 CONFIG = dataclasses.replace(
     NANO,
     name="nano_maps",
@@ -82,12 +94,12 @@ CONFIG = dataclasses.replace(
         average_decay=0.98,
     ),
     data=(
-        *(
-            dataclasses.replace(source, weight=weight)
-            for source, weight in zip(MASKS, (0.35, 0.1, 0.1, 0.15), strict=True)
-        ),
-        weak("aid_rsicd", 0.25, 16, dataclasses.replace(LIT, crop=100, zoom=0.5)),
-        weak("bigearthnet", 0.05, 4, dataclasses.replace(LIT, stream_drop=0.4)),
+        dataclasses.replace(CROPS, weight=0.35),
+        dataclasses.replace(TILES, weight=0.1, augment=dataclasses.replace(LIT, crop=160)),
+        dataclasses.replace(TILES, weight=0.1, augment=dataclasses.replace(LIT, crop=160, mosaic=40)),
+        dataclasses.replace(PATCH, weight=0.15, augment=dataclasses.replace(LIT, crop=160, mosaic=40, dates=1)),
+        weak("aid_rsicd", SCENE_COVER, 0.25, 16, dataclasses.replace(LIT, crop=100, zoom=0.5)),
+        weak("bigearthnet", TAG_COVER, 0.1, 4, LIT),
     ),
     init_from="runs/nano",
     init_parts={},

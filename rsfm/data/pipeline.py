@@ -39,9 +39,10 @@ class Source:
         augment: what may be varied.
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
         text_length: tokens a conversation is padded to; short ones are quicker.
-        rename: classes of the mask to be called otherwise, so that data sets of one meaning share words.
-        weak_masks: a picture without a mask, whose scene or only tag is a key, counts as all of the class it names. Weak
-            labels: farmland has its trees.
+        rename: classes of the mask to be called otherwise, so that data sets of one meaning share words. Several names: one of
+            them, not known which (a mown meadow is grass to one data set and crops to another).
+        weak_masks: a picture without a mask, whose scene or tags are all keys, counts all over as one of the classes they
+            name. Weak labels: farmland has its trees.
         legend: the classes asked for in a map, of which a data set may hold a part; empty: its own.
     """
 
@@ -53,8 +54,8 @@ class Source:
     augment: AugmentConfig = AugmentConfig()
     cache_mb: int = 1024
     text_length: int = 64
-    rename: dict[str, str] = dataclasses.field(default_factory=dict)
-    weak_masks: dict[str, str] = dataclasses.field(default_factory=dict)
+    rename: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    weak_masks: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     legend: tuple[str, ...] = ()
 
 
@@ -192,22 +193,29 @@ def _stride(count: int) -> int:
 
 def _labelled(record: Record, source: Source) -> Record:
     """The record with its mask in the source's words and legend; pixels of classes outside the legend have no label."""
-    mask = record.mask or _weak_mask(record, source.weak_masks)
-    if mask is None or not (source.rename or source.legend):
-        return dataclasses.replace(record, mask=mask)
-    names = [source.rename.get(name, name) for name in mask.legend]
-    legend = source.legend or tuple(dict.fromkeys(names))
-    table = np.array([*(legend.index(name) if name in legend else -1 for name in names), -1])
-    mask = Mask(class_index=table[mask.class_index], legend=legend)  # -1 reads the last entry
-    return dataclasses.replace(record, mask=mask)
-
-
-def _weak_mask(record: Record, classes: dict[str, str]) -> Mask | None:
-    """One class all over, from what is said of the whole picture."""
-    said = record.scene or (record.tags[0] if len(record.tags) == 1 else "")
-    if said not in classes:
-        return None
-    return Mask(class_index=np.zeros(reference_size(record), np.int64), legend=(classes[said],))
+    if record.mask is not None:
+        shown, names = record.mask.class_index, [source.rename.get(name, (name,)) for name in record.mask.legend]
+        if not (source.rename or source.legend):
+            return record
+    else:
+        said = (record.scene,) if record.scene else record.tags
+        if not said or not all(name in source.weak_masks for name in said):
+            return record
+        shown = np.zeros(reference_size(record), np.int64)
+        names = [tuple(dict.fromkeys(name for each in said for name in source.weak_masks[each]))]
+    legend = source.legend or tuple(dict.fromkeys(name for each in names for name in each))
+    places, either = [], list[tuple[int, ...]]()
+    for each in names:
+        classes = tuple(legend.index(name) for name in each if name in legend)
+        if len(classes) < len(each):
+            places.append(-1)
+        elif len(classes) == 1:
+            places.append(classes[0])
+        else:
+            places.append(len(legend) + len(either))
+            either.append(classes)
+    table = np.array([*places, -1])  # class_index -1 reads the last entry
+    return dataclasses.replace(record, mask=Mask(class_index=table[shown], legend=legend, either=tuple(either)))
 
 
 def stack(samples: Sequence[Sample]) -> Sample:

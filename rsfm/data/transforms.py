@@ -17,6 +17,7 @@ from rsfm.pytree import replace
 from rsfm.types import Array, Boxes, GeoGrid, Mask, Observation, Record
 
 Window = tuple[int, int, int, int]  # row, column, height, width
+VISIBLE_UM = (0.45, 0.7)  # the bands that true-colour pictures are made of
 Pixels = Shaped[Array, "..."]
 
 
@@ -34,6 +35,8 @@ class AugmentConfig:
             of; 0: one window. Where few scenes are labelled this hides their layout, which would be learned by heart.
         zoom: the window's edge is drawn between crop / (1 + zoom) and crop * (1 + zoom), and resampled to `crop`.
         band_drop: probability of each band to be marked missing; one band always stays.
+        visible_only: probability that of an optical stream only the bands the eye sees stay, so that what pictures of three
+            bands teach holds for instruments with more.
         date_drop: probability of each acquisition to be marked missing; one always stays.
         brightness: optical values are multiplied by 1 + u, |u| up to this.
         tilt: optical values are multiplied by 1 + u x, |u| up to this; x runs from -1 at 0.4 um to 1 at 2.5 um along the
@@ -51,6 +54,7 @@ class AugmentConfig:
     mosaic: int = 0
     zoom: float = 0.0
     band_drop: float = 0.0
+    visible_only: float = 0.0
     date_drop: float = 0.0
     brightness: float = 0.0
     tilt: float = 0.0
@@ -344,11 +348,20 @@ def _light(each: Observation, rng: np.random.Generator, config: AugmentConfig) -
 def _drop(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
     """Band and date dropout of one stream."""
     band_valid, valid = each.band_valid, each.valid
+    if config.visible_only and rng.random() < config.visible_only:
+        band_valid = _visible(each)
     if config.band_drop:
         band_valid = band_valid & _keep(rng, band_valid, config.band_drop)
     if config.date_drop:
         valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), config.date_drop)[:, None, None]
     return replace(each, valid=valid, band_valid=band_valid)
+
+
+def _visible(each: Observation) -> np.ndarray:
+    """Bands that stay when an optical stream is seen as by the eye; all of them where that would leave none."""
+    optical = (each.band_code == 0) & (each.wavelength_um > 0)
+    seen = each.band_valid & (~optical | ((each.wavelength_um > VISIBLE_UM[0]) & (each.wavelength_um < VISIBLE_UM[1])))
+    return seen if (seen & optical).any() else each.band_valid
 
 
 def _drop_streams(

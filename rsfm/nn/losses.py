@@ -45,51 +45,23 @@ def mask_cross_entropy(
     mask: Bool[Array, "b h w"],
     *,
     slot_valid: Bool[Array, "b m"] | None = None,
-    balance: float = 0.0,
 ) -> Float[Array, ""]:
     """Cross entropy over the pixels between the m asked classes and "none of them".
 
+    Where a pixel is known to be of one of several classes, its loss is -log of their summed probability (partial labels:
+    Jin and Ghahramani 2002).
+
     Args:
         logits: of the slots; the background's is 0.
-        target: 1..m slot, 0 none of the asked, -1 unlabelled.
+        target: bit i = 1..m set: slot i is possible; bit 0: none of the asked; 0 unlabelled.
         mask: pixels that count; unlabelled ones never do.
         slot_valid: False for padded slots.
-        balance: 0: each pixel counts alike; 1: each class present in a sample counts alike; between: in between.
     """
-    mask = mask & (target >= 0)
+    mask = mask & (target != 0)
     scores = jnp.where(mask[..., None], slot_logits(logits, slot_valid), 0.0)
-    chosen = jax.nn.one_hot(jnp.where(mask, target, -1), scores.shape[-1])
-    # A product, not a gather: the gradient of a gather is a scatter, slow over many pixels.
-    loss = jax.nn.logsumexp(scores, axis=-1) - (scores * chosen).sum(-1)
-    if not balance:
-        return masked_mean(loss, mask)
-    count = chosen.sum((1, 2))
-    share = jnp.where(count > 0, jnp.maximum(count, 1.0) ** -balance, 0.0)
-    return masked_mean(loss, mask, jnp.einsum("bhwm,bm->bhw", chosen, share))
-
-
-def soft_dice(
-    logits: Float[Array, "b m h w"],
-    target: Int[Array, "b h w"],
-    mask: Bool[Array, "b h w"],
-    *,
-    slot_valid: Bool[Array, "b m"] | None = None,
-    smooth: float = 1.0,
-) -> Float[Array, ""]:
-    """1 - Dice overlap of each slot's probability with its pixels (V-Net, arXiv:1606.04797), mean over the valid slots.
-
-    Args:
-        logits: see `mask_cross_entropy`, like target, mask and slot_valid.
-        smooth: pixels added above and below, so that a rightly empty slot costs nothing.
-    """
-    mask = mask & (target >= 0)
-    slot_valid = jnp.ones(logits.shape[:2], bool) if slot_valid is None else slot_valid
-    scores = jnp.where(mask[..., None], slot_logits(logits, slot_valid), 0.0)
-    probability = jnp.where(mask[..., None], jax.nn.softmax(scores), 0.0)[..., 1:]
-    truth = jax.nn.one_hot(jnp.where(mask, target, 0) - 1, logits.shape[1])
-    overlap = 2 * (probability * truth).sum((1, 2)) + smooth
-    total = probability.sum((1, 2)) + truth.sum((1, 2)) + smooth
-    return masked_mean(1 - overlap / total, slot_valid & mask.any((1, 2))[:, None])
+    possible = (target[..., None] >> jnp.arange(scores.shape[-1]) & 1).astype(bool)
+    among = jax.nn.logsumexp(scores, axis=-1, where=possible | ~mask[..., None])
+    return masked_mean(jax.nn.logsumexp(scores, axis=-1) - among, mask)
 
 
 def gaussian_nll(

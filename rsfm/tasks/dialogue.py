@@ -23,7 +23,7 @@ class Dialogue:
         turns: (question, answer) in the order asked.
         values: one for each `<value>` in the answers, in order.
         mask: its legend holds one entry for each `<mask>` in the answers, in order; class_index counts into it,
-            -1 = unlabelled, OTHER (-2) = labelled but none of the classes asked for.
+            -1 = unlabelled, OTHER (-2) = labelled but none of the classes asked for; its `either` may hold OTHER.
     """
 
     turns: tuple[tuple[str, str], ...]

@@ -161,15 +161,18 @@ def class_shares(record: Record) -> dict[str, float]:
     """Share of the pixels of each class of the mask."""
     if record.mask is None:
         return {}
-    index = record.mask.class_index
-    counts = np.bincount(index[index >= 0], minlength=len(record.mask.legend)) / index.size
+    index, classes = record.mask.class_index, len(record.mask.legend)
+    counts = np.bincount(index[(index >= 0) & (index < classes)], minlength=classes) / index.size
     named = zip(map(plain, record.mask.legend), counts, strict=True)
     return {name: float(share) for name, share in named if not name.startswith("no ")}  # "no change" is no thing
 
 
 def labelled_share(record: Record) -> float:
-    """Share of the mask's pixels that have a class."""
-    return 0.0 if record.mask is None else float((record.mask.class_index >= 0).mean())
+    """Share of the mask's pixels whose class is known."""
+    if record.mask is None:
+        return 0.0
+    index = record.mask.class_index
+    return float(((index >= 0) & (index < len(record.mask.legend))).mean())
 
 
 def ground_sampling_m(record: Record) -> float | None:

@@ -75,17 +75,21 @@ def _of_total(score: Callable[[np.ndarray], float]) -> scores.Metric:
 def _ask(mask: Mask, chosen: Sequence[int], questions: Sequence[str], rng: np.random.Generator) -> Dialogue:
     """The dialogue that asks for `chosen` entries of the legend, in that order."""
     names = [plain(mask.legend[i]) for i in chosen]
-    slot = np.full(len(mask.legend) + 1, OTHER, dtype=np.int32)
-    slot[-1] = -1  # class_index -1 reads the last entry
+    slot = np.full(len(mask.legend), OTHER, dtype=np.int32)
     slot[list(chosen)] = np.arange(len(chosen))
+    either = tuple(tuple(sorted({int(slot[i]) for i in classes})) for classes in mask.either)
+    slot = np.concatenate([slot, len(names) + np.arange(len(either)), [-1]])  # class_index -1 reads the last entry
     question = pick(questions, rng).format(names=", ".join(names))
     answer = " ".join(f"{name} {MASK}" for name in names)
-    return Dialogue(turns=((question, answer),), mask=Mask(class_index=slot[mask.class_index], legend=tuple(names)))
+    asked = Mask(class_index=slot[mask.class_index], legend=tuple(names), either=either)
+    return Dialogue(turns=((question, answer),), mask=asked)
 
 
 def _one_class(mask: Mask, rng: np.random.Generator) -> int:
     """A class to ask for alone: mostly one that is there, at times any."""
-    present = np.unique(mask.class_index[mask.class_index >= 0])
+    present = np.unique(mask.class_index[(mask.class_index >= 0) & (mask.class_index < len(mask.legend))])
+    if not len(present):
+        return int(rng.integers(len(mask.legend)))
     return pick(present.tolist(), rng) if rng.random() < 0.8 else int(rng.integers(len(mask.legend)))
 
 

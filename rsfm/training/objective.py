@@ -57,7 +57,7 @@ def target_masks(sample: Sample) -> dict[str, Bool[Array, "..."]]:
         masks["value"] = jnp.asarray(sample.targets["value_position"]) >= 0
     if "mask" in sample.targets:
         asked = (jnp.asarray(sample.targets["mask_position"]) >= 0).any(-1)
-        masks["mask"] = (jnp.asarray(sample.targets["mask"]) >= 0) & asked[:, None, None]
+        masks["mask"] = (jnp.asarray(sample.targets["mask"]) != 0) & asked[:, None, None]
     return masks
 
 

@@ -182,12 +182,17 @@ class Mapped(Numbered):
 @pytest.mark.parametrize(
     ("rename", "legend", "expected"),
     [
-        ({"meadow": "grass", "pasture": "grass"}, (), (("grass", "field"), [[0, 0], [1, -1]])),
-        ({"meadow": "grass"}, ("water", "grass", "field"), (("water", "grass", "field"), [[1, -1], [2, -1]])),
+        ({"meadow": ("grass",), "pasture": ("grass",)}, (), (("grass", "field"), [[0, 0], [1, -1]], ())),
+        ({"meadow": ("grass",)}, ("water", "grass", "field"), (("water", "grass", "field"), [[1, -1], [2, -1]], ())),
+        # A meadow may be grass or field: a number beyond the legend stands for the two; one of them unknown says nothing.
+        ({"meadow": ("grass", "field")}, ("grass", "field"), (("grass", "field"), [[2, -1], [1, -1]], ((0, 1),))),
+        ({"meadow": ("grass", "moor")}, ("grass", "field"), (("grass", "field"), [[-1, -1], [1, -1]], ())),
     ],
 )
 def test_a_source_may_ask_in_other_words(
-    rename: dict[str, str], legend: tuple[str, ...], expected: tuple[tuple[str, ...], list[list[int]]]
+    rename: dict[str, tuple[str, ...]],
+    legend: tuple[str, ...],
+    expected: tuple[tuple[str, ...], list[list[int]], tuple[tuple[int, ...], ...]],
 ) -> None:
     masks: list[Mask] = []
 
@@ -198,7 +203,7 @@ def test_a_source_may_ask_in_other_words(
 
     asked = source("mapped", tasks=("segmentation",), rename=rename, legend=legend)
     next(make_batches((asked,), keep, converse=converse, seed=0, open_dataset=lambda name, split: Mapped(8, size=2)))
-    assert masks[0].legend == expected[0]
+    assert masks[0].legend == expected[0] and masks[0].either == expected[2]
     np.testing.assert_array_equal(masks[0].class_index, expected[1])
 
 
@@ -209,7 +214,7 @@ def test_a_scene_may_stand_for_a_mask() -> None:
         masks.append(record.mask)
         return to_sample(record, dialogue, text_length)
 
-    weak = {f"scene {i}": "field" for i in range(0, 30, 4)}
+    weak = {f"scene {i}": ("field",) for i in range(0, 30, 4)}
     asked = source(tasks=("segmentation",), weak_masks=weak, legend=("water", "field"))
     next(make_batches((asked,), keep, converse=converse, seed=0, open_dataset=open_dataset))
     assert len(masks) >= 4

@@ -300,3 +300,19 @@ def test_zoomed_windows_have_the_size_asked_for(seed: int, zoom: float) -> None:
     assert after.grid is not None and abs(after.grid.transform[0] or after.grid.transform[1]) == pytest.approx(
         float(after.observations["fine"].gsd_m), rel=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("wavelength_um", "stay"),
+    [((0.49, 0.665, 0.842), (True, True, False)), ((0.865, 1.61, 2.2), (True, True, True))],
+)
+def test_an_optical_stream_may_be_seen_as_by_the_eye(wavelength_um: tuple[float, ...], stay: tuple[bool, ...]) -> None:
+    before = record(4, 4)
+    fine = replace(before.observations["fine"], wavelength_um=np.array(wavelength_um, np.float32))
+    radar = before.observations["coarse"]
+    radar = replace(radar, band_code=np.full_like(radar.band_code, 1))
+    before = replace(before, observations={"fine": fine, "coarse": radar})
+    config = AugmentConfig(flip=False, rotate=False, visible_only=1.0)
+    after = augment(before, np.random.default_rng(0), config).observations
+    np.testing.assert_array_equal(after["fine"].band_valid, stay)
+    np.testing.assert_array_equal(after["coarse"].band_valid, radar.band_valid)

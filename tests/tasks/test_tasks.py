@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rsfm.errors import UserError
 from rsfm.tasks import TASKS, Dialogue, converse, merge
 from rsfm.tasks.dialogue import OTHER, plain, plural, same_words
+from rsfm.tasks.facts import labelled_share
 from rsfm.tasks.segmentation import Segmentation
 from rsfm.tasks.vocabularies import VOCABULARIES
 from rsfm.tasks.vqa import CANNOT_BE_TOLD, Vqa
@@ -173,6 +174,20 @@ def test_mask_slots_follow_the_question(seed: int) -> None:
     np.testing.assert_array_equal(dialogue.mask.class_index == -1, index == -1)
     others = [i for i, name in enumerate(LEGEND) if plain(name) not in names]
     np.testing.assert_array_equal(dialogue.mask.class_index == OTHER, np.isin(index, others))
+
+
+@given(seed=st.integers(0, 10_000))
+def test_a_pixel_of_one_of_two_classes_stays_so(seed: int) -> None:
+    either = len(LEGEND)
+    index = np.array([[either, either], [0, -1]])
+    weak = record(mask=Mask(class_index=index, legend=LEGEND, either=((0, 1),)))
+    dialogue = Segmentation(subset=0.5, single=0.3).dialogue(weak, np.random.default_rng(seed))
+    assert dialogue is not None and dialogue.mask is not None
+    asked, names = dialogue.mask, dialogue.mask.legend
+    slots = {names.index(name) if (name := plain(LEGEND[i])) in names else OTHER for i in (0, 1)}
+    assert asked.class_index[0, 0] == len(names) and set(asked.either[0]) == slots
+    assert asked.class_index[1, 0] in slots and asked.class_index[1, 1] == -1
+    assert labelled_share(weak) == 0.25
 
 
 def test_an_empty_mask_is_no_question() -> None:

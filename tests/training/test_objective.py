@@ -20,7 +20,7 @@ from tests.training.standin import TEXT, VOCABULARY, cut, make_sample
 @pytest.fixture
 def pair(rng: np.random.Generator) -> tuple[Predictions, Sample]:
     sample = make_sample(0)
-    mask = rng.integers(-1, 3, size=(8, 6, 6)).astype(np.int32)
+    mask = rng.integers(0, 8, size=(8, 6, 6)).astype(np.int32)
     position = np.tile(np.array([2, 4, -1], np.int32), (8, 1))
     position[5] = -1  # asks for no mask
     sample = replace(sample, targets={**sample.targets, "mask": mask, "mask_position": position})
