@@ -150,7 +150,11 @@ def answer_records(
         said = ["" if form else processor.plan(question).answer for _, question in full]
         if not all(said):  # some are to be written
             prompts = stack([processor.prompt(record, question) for record, question in full])
-            ids = np.asarray(generate(model, prompts, max_new_tokens=max_new_tokens, constraint=constraint))
+            # What `written` would cut off must not be written under a form: it is whole only at its end.
+            limit = (
+                min([max_new_tokens, *(room(processor, question) for _, question in full)]) if form else max_new_tokens
+            )
+            ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
             pairs = zip(said, full, ids, strict=True)
             said = [forced or written(processor, question, row) for forced, (_, question), row in pairs]
         outputs: dict[str, Any] = {}
@@ -166,6 +170,11 @@ def answer_records(
     return answers
 
 
+def room(processor: Processor, question: str, *, history: Sequence[tuple[str, str]] = (), system: str = "") -> int:
+    """How many tokens of an answer the processor can read back, its end token not among them."""
+    return -processor.tokens_over(history, question, system=system) - 1
+
+
 def written(
     processor: Processor,
     question: str,
@@ -175,8 +184,7 @@ def written(
     system: str = "",
 ) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
-    room = -processor.tokens_over(history, question, system=system) - 1
-    text = processor.text.decode(ids[:room].tolist())
+    text = processor.text.decode(ids[: room(processor, question, history=history, system=system)].tolist())
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)
@@ -211,7 +219,7 @@ def map_rows(
             # Windows without data are left at probability zero: no class, and no time spent.
             full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
             if full:
-                samples = [processor.prompt(record, plan.asked or question, plan.answer) for _, record in full]
+                samples = [processor.prompt(record, plan.asked, plan.answer) for _, record in full]
                 chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
                 for (j, _), chance in zip(full, chances, strict=True):
                     blender.add(i, j, chance)

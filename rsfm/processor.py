@@ -22,6 +22,7 @@ from rsfm.quantities import AREA, COUNT, Quantity, check_question, check_unit, d
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
 from rsfm.tasks.dialogue import MASK, OTHER, VALUE, Dialogue
+from rsfm.tasks.segmentation import map_question
 from rsfm.tokenizers.mentions import place_images
 from rsfm.tokenizers.numeric import NumericConfig, NumericText
 from rsfm.tokenizers.text import TextTokenizer
@@ -73,7 +74,7 @@ class Plan:
         legend: classes of the map; () = no map.
         quantity: of a map of numbers, which is made of classes of them.
         area: class whose area is read from the map, as its pixels' chances add up.
-        asked: the question the map is asked with, as in training; "" = the user's own.
+        asked: the question the map is asked with, as in training, whatever the user's wording; "" = no map.
     """
 
     answer: str
@@ -197,7 +198,7 @@ class Processor:
             raise UserError(
                 f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once."
             )
-        return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend)
+        return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend, asked=map_question(legend))
 
     def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
         """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
@@ -260,7 +261,7 @@ class Processor:
         """The map of the legend that holds the class, else of the class alone: what else it may be makes it surer."""
         legend = next((legend for legend in self.config.legends.values() if name in legend), (name,))
         answer = " ".join(f"{each} {MASK}" for each in legend)
-        return Plan(answer=answer, legend=legend, area=name, asked=f"Map the land cover: {', '.join(legend)}.")
+        return Plan(answer=answer, legend=legend, area=name, asked=map_question(legend))
 
     def _value_map(self, quantity: Quantity) -> Plan:
         legend = quantity.map_legend
@@ -270,7 +271,7 @@ class Processor:
                 "or fine-tune on masks of its classes (map_edges in rsfm/quantities.py)."
             )
         answer = " ".join(f"{name} {MASK}" for name in legend)
-        return Plan(answer=answer, legend=legend, quantity=quantity, asked=f"Map the land cover: {', '.join(legend)}.")
+        return Plan(answer=answer, legend=legend, quantity=quantity, asked=map_question(legend))
 
     def _written(self, dialogue: Dialogue) -> tuple[tuple[str, str], ...]:
         """The turns with numbers in place of their <value> tokens."""

@@ -14,9 +14,10 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform as reproject
 
 from rsfm.pytree import replace
-from rsfm.types import Array, Boxes, GeoGrid, Mask, Observation, Record
+from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Mask, Observation, Record
 
 Window = tuple[int, int, int, int]  # row, column, height, width
+BACKSCATTER = ("VV", "VH", "HH", "HV")
 VISIBLE_UM = (0.45, 0.7)  # the bands that true-colour pictures are made of
 Pixels = Shaped[Array, "..."]
 
@@ -42,6 +43,8 @@ class AugmentConfig:
         tilt: optical values are multiplied by 1 + u x, |u| up to this; x runs from -1 at 0.4 um to 1 at 2.5 um along the
             log wavelength.
         haze: optical values are raised by u (0.45 um / wavelength)^4, |u| up to this, as by Rayleigh scattering.
+        backscatter_db: each radar band is raised by u dB, |u| up to this: incidence angle, calibration, terrain correction.
+        elevation_m: an elevation is raised by u metres, |u| up to this, so that relief counts and not the height of a place.
         stream_drop: probability of each stream to be marked missing; one always stays.
         location_drop: probability of the location not to be told, so that places are not learned by heart.
         dates: so many acquisitions of each stream are drawn and kept, of those with data first; 0 keeps all.
@@ -59,6 +62,8 @@ class AugmentConfig:
     brightness: float = 0.0
     tilt: float = 0.0
     haze: float = 0.0
+    backscatter_db: float = 0.0
+    elevation_m: float = 0.0
     stream_drop: float = 0.0
     location_drop: float = 0.0
     dates: int = 0
@@ -83,7 +88,7 @@ def augment(record: Record, rng: np.random.Generator, config: AugmentConfig | No
     if config.rotate:
         height, width = reference_size(record)
         record = quarter_turns(record, int(rng.integers(4)) if height == width else 2 * int(rng.integers(2)))
-    lit = {name: _light(each, rng, config) for name, each in record.observations.items()}
+    lit = {name: _raise(_light(each, rng, config), rng, config) for name, each in record.observations.items()}
     return _finish(replace(record, observations=lit), rng, config)
 
 
@@ -101,6 +106,8 @@ def mosaic(record: Record, rng: np.random.Generator, config: AugmentConfig) -> R
         brightness=config.brightness,
         tilt=config.tilt,
         haze=config.haze,
+        backscatter_db=config.backscatter_db,
+        elevation_m=config.elevation_m,
     )
     tiles = [[augment(record, rng, each) for _ in range(side)] for _ in range(side)]
 
@@ -343,6 +350,16 @@ def _light(each: Observation, rng: np.random.Generator, config: AugmentConfig) -
     gain, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
     lit = each.values * ((1 + gain) * (1 + slope * place)) + scatter * (0.45 / wavelength_um) ** 4
     return replace(each, values=np.where(optical, lit, each.values).astype(each.values.dtype))
+
+
+def _raise(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
+    """Other levels of backscatter and elevation."""
+    span = np.zeros(len(each.band_code), np.float32)
+    for codes, most in ((BACKSCATTER, config.backscatter_db), (("elevation",), config.elevation_m)):
+        span[np.isin(each.band_code, [BAND_CODES[code] for code in codes])] = most
+    if not span.any():
+        return each
+    return replace(each, values=each.values + (rng.uniform(-1, 1, len(span)) * span).astype(each.values.dtype))
 
 
 def _drop(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:

@@ -44,11 +44,11 @@ class Segmentation:
         if len(legend) > 2 and draw < self.single + self.subset:
             chosen = rng.choice(len(legend), size=int(rng.integers(2, len(legend))), replace=False)
             return _ask(record.mask, [int(i) for i in chosen], ALL, rng)
-        return _ask(record.mask, range(len(legend)), ALL, rng)
+        return _ask(record.mask, range(len(legend)), ALL if len(legend) > 1 else SOME, rng)
 
     def question(self, record: Record) -> str:
         """Asks for the full legend, in its order."""
-        return ALL[0].format(names=", ".join(map(plain, record.mask.legend if record.mask else ())))
+        return map_question(record.mask.legend if record.mask else ())
 
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n k"]:
         """One flattened confusion matrix a block; its last row and column stand for "none of the legend"."""
@@ -62,6 +62,12 @@ class Segmentation:
             if (truth[block] >= 0).any()
         ]
         return np.stack(rows).astype(np.float64) if rows else np.zeros((0, side * side))
+
+
+def map_question(legend: Sequence[str]) -> str:
+    """The question for a map of these classes, worded as in training, where they are always named."""
+    wording = ALL if len(legend) > 1 else SOME
+    return wording[0].format(names=", ".join(map(plain, legend)))
 
 
 def _of_total(score: Callable[[np.ndarray], float]) -> scores.Metric:

@@ -316,3 +316,18 @@ def test_an_optical_stream_may_be_seen_as_by_the_eye(wavelength_um: tuple[float,
     after = augment(before, np.random.default_rng(0), config).observations
     np.testing.assert_array_equal(after["fine"].band_valid, stay)
     np.testing.assert_array_equal(after["coarse"].band_valid, radar.band_valid)
+
+
+def test_backscatter_and_elevation_are_raised_band_by_band_and_nothing_else() -> None:
+    before = record(4, 4)
+    coarse, fine = before.observations["coarse"], before.observations["fine"]
+    codes = np.resize(np.array([1, 2], np.int32), len(coarse.band_code))  # VV VH
+    heights = replace(fine, band_code=np.full_like(fine.band_code, 5))
+    before = replace(before, observations={"radar": replace(coarse, band_code=codes), "height": heights, "fine": fine})
+    config = AugmentConfig(flip=False, rotate=False, backscatter_db=4.0, elevation_m=100.0)
+    after = augment(before, np.random.default_rng(0), config).observations
+    for name, most in (("radar", 4.0), ("height", 100.0)):
+        raised = after[name].values - before.observations[name].values
+        np.testing.assert_allclose(raised, np.broadcast_to(raised[:1, :1, :1], raised.shape), atol=1e-3)
+        assert 0 < np.abs(raised).max() <= most
+    np.testing.assert_array_equal(after["fine"].values, fine.values)
