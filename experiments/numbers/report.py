@@ -163,14 +163,20 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     colours = {"numbers_in": "tab:blue", "numbers_out": "tab:orange"}
     for axis, metric in zip(axes, ("rmse %", "crps %", "coverage"), strict=True):
         chosen = [row for row in rows if row["metric"] == metric]
+        limit = 1.5 * float(np.median([row["value"] for row in chosen]))
         for row in chosen:
             y = names.index((row["config"], row["model"]))
+            if row["value"] > limit:  # one written number of ten digits moves a mean by thousands
+                axis.annotate(
+                    f"{row['value']:,.0f}, off the scale", (1, y), xycoords=("axes fraction", "data"), ha="right"
+                )
+                continue
             arms = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
             axis.errorbar(row["value"], y, xerr=arms, fmt="o", color=colours[row["config"]], capsize=2)
         axis.set(title=metric, yticks=range(len(names)), yticklabels=[f"{c[8:]}: {m}" for c, m in names])
         axis.grid(axis="x", alpha=0.3)
     axes[0].axvline(25.28, color="grey", linestyle=":", label="Presto, fine-tuned (published)")
-    axes[0].legend(fontsize=7)
+    figure.legend(loc="outside lower left", fontsize=7, frameon=False)
     axes[2].axvspan(0.87, 0.93, color="grey", alpha=0.2)
     axes[0].invert_yaxis()
     path.parent.mkdir(parents=True, exist_ok=True)
