@@ -64,16 +64,18 @@ STAY = (
     ),
 )
 LIT = AugmentConfig(
-    brightness=0.85,  # down to a lake in the north
+    brightness=0.6,
     tilt=0.15,
     haze=0.04,
     backscatter_db=4.0,
     elevation_m=1000.0,
     location_drop=0.7,
+    time_drop=0.7,
     band_drop=0.1,
     visible_only=0.4,
     stream_drop=0.5,
 )
+RARE = dataclasses.replace(LIT, crop=160, mosaic=40, class_even=0.8, dates=1)
 
 
 def weak(
@@ -97,19 +99,19 @@ CONFIG = dataclasses.replace(
     NANO,
     name="nano_maps",
     train=TrainConfig(
-        steps=400,
+        steps=500,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=20, final_fraction=0.01, weight_decay=0.05),
         freeze=STAY,
         save_every=0,
         average_decay=0.98,
     ),
     data=(
-        dataclasses.replace(CROPS, weight=0.35),
-        dataclasses.replace(TILES, weight=0.1, augment=dataclasses.replace(LIT, crop=160)),
-        dataclasses.replace(TILES, weight=0.1, augment=dataclasses.replace(LIT, crop=160, mosaic=40)),
-        dataclasses.replace(PATCH, weight=0.15, augment=dataclasses.replace(LIT, crop=160, mosaic=40, dates=1)),
-        weak("aid_rsicd", SCENE_COVER, 0.25, 16, dataclasses.replace(LIT, crop=100, zoom=0.5, brightness=0.3)),
-        weak("bigearthnet", TAG_COVER, 0.15, 4, LIT),
+        dataclasses.replace(CROPS, weight=0.26),
+        dataclasses.replace(TILES, weight=0.08, augment=dataclasses.replace(LIT, crop=160)),
+        dataclasses.replace(TILES, weight=0.2, augment=dataclasses.replace(RARE, dates=0)),
+        dataclasses.replace(PATCH, weight=0.16, augment=RARE),
+        weak("aid_rsicd", SCENE_COVER, 0.18, 16, dataclasses.replace(LIT, crop=100, zoom=0.5, brightness=0.3)),
+        weak("bigearthnet", TAG_COVER, 0.12, 4, LIT),
     ),
     init_from="runs/nano",
     init_parts={},

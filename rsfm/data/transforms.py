@@ -47,6 +47,7 @@ class AugmentConfig:
         elevation_m: an elevation is raised by u metres, |u| up to this, so that relief counts and not the height of a place.
         stream_drop: probability of each stream to be marked missing; one always stays.
         location_drop: probability of the location not to be told, so that places are not learned by heart.
+        time_drop: probability of the dates not to be told: where few scenes are labelled a date tells which one it is.
         dates: so many acquisitions of each stream are drawn and kept, of those with data first; 0 keeps all.
     """
 
@@ -66,6 +67,7 @@ class AugmentConfig:
     elevation_m: float = 0.0
     stream_drop: float = 0.0
     location_drop: float = 0.0
+    time_drop: float = 0.0
     dates: int = 0
 
 
@@ -136,6 +138,10 @@ def _finish(record: Record, rng: np.random.Generator, config: AugmentConfig) -> 
     observations = {name: _drop(each, rng, config) for name, each in record.observations.items()}
     if config.stream_drop:
         observations = _drop_streams(observations, rng, config.stream_drop)
+    if config.time_drop and rng.random() < config.time_drop:
+        observations = {
+            name: replace(each, time_days=np.full_like(each.time_days, np.nan)) for name, each in observations.items()
+        }
     hidden = config.location_drop and rng.random() < config.location_drop
     return replace(record, observations=observations, location_deg=None if hidden else record.location_deg)
 

@@ -234,6 +234,18 @@ def test_a_place_is_hidden_with_the_probability_asked_for() -> None:
     assert 70 < sum(place is None for place in places) < 130
 
 
+def test_dates_are_hidden_in_all_streams_at_once() -> None:
+    before, config = record(4, 4), AugmentConfig(time_drop=0.5)
+    told = [
+        {
+            bool(np.isnan(each.time_days).all())
+            for each in augment(before, np.random.default_rng(seed), config).observations.values()
+        }
+        for seed in range(200)
+    ]
+    assert all(len(each) == 1 for each in told) and 70 < sum(True in each for each in told) < 130
+
+
 def test_dates_are_drawn_those_with_data_first() -> None:
     before = record(4, 4)
     series = before.observations["series"]
