@@ -4,8 +4,10 @@ Lei et al. 2018 (arXiv:1604.04173) for the residual divided by the predicted spr
 for quantiles (CQR), Sesia & Candes 2020 (arXiv:1909.05433) for quantiles stretched about their median.
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -51,6 +53,36 @@ def stretch(
     below = (middle - target) / np.maximum(middle - low, tiny)
     above = (target - middle) / np.maximum(high - middle, tiny)
     return conformal_quantile(np.maximum(below, above), coverage)
+
+
+def stretch_by_group(
+    target: Float[np.ndarray, " n"],
+    middle: Float[np.ndarray, " n"],
+    low: Float[np.ndarray, " n"],
+    high: Float[np.ndarray, " n"],
+    groups: Sequence[str],
+    *,
+    coverage: float = COVERAGE,
+    least: int = 30,
+) -> Mapping[str, float]:
+    """A factor for each group, so that the coverage holds inside each (Mondrian: Vovk 2012, arXiv:1209.2673).
+
+    Args:
+        target, middle, low, high: of calibration, see `stretch`.
+        groups: name of each target's group: its month, its region.
+        coverage: share of new targets of each group to be inside.
+        least: targets a group needs for a factor of its own.
+
+    Returns:
+        Factors by name; a group that is too small or was never seen has that of all targets together.
+    """
+    names = np.asarray(groups)
+    factors: dict[str, float] = defaultdict(functools.partial(float, stretch(target, middle, low, high, coverage)))
+    for name in np.unique(names):
+        at = names == name
+        if at.sum() >= least:
+            factors[str(name)] = stretch(target[at], middle[at], low[at], high[at], coverage)
+    return factors
 
 
 def widen(

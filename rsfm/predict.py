@@ -213,7 +213,7 @@ def map_rows(
     blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
     with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
         for i, columns in tiling.batches(batch_size):
-            windows = _read_windows(footprint, tiling, i, columns)
+            windows = [processor.for_map(record) for record in _read_windows(footprint, tiling, i, columns)]
             for j, record in zip(columns, windows, strict=True):
                 seen.add(j, _any_valid(record, tiling.size))
             # Windows without data are left at probability zero: no class, and no time spent.

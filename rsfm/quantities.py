@@ -8,6 +8,7 @@ import re
 from rsfm.errors import UserError
 from rsfm.types import Value
 
+PURE = "1"  # the unit of a number without one that is no count: an index, a share
 Z_90 = 1.6449  # half width of the central 90 % of a normal distribution, in standard deviations
 
 
@@ -17,7 +18,7 @@ class Quantity:
 
     Attributes:
         name: words that name it in questions and answers ("live fuel moisture"); "" matches any name of its unit.
-        unit: "%", "ha", "" for counts.
+        unit: "%", "ha", "" for counts, "1" for indices and shares.
         center, scale: standardized = (transformed - center) / scale.
         logarithmic: transformed = log(1 + value); for counts and areas.
         stretch: factor on the interval's arms, calibrated on validation data (rsfm.calibration).
@@ -40,7 +41,8 @@ class Quantity:
     @property
     def map_legend(self) -> tuple[str, ...]:
         """Names of the classes between the edges: "canopy height 0 to 5 m"."""
-        return tuple(f"{self.name} {a:g} to {b:g} {self.unit}".rstrip() for a, b in itertools.pairwise(self.map_edges))
+        unit = _said(self.unit)
+        return tuple(f"{self.name} {a:g} to {b:g} {unit}".rstrip() for a, b in itertools.pairwise(self.map_edges))
 
     def standardize(self, value: float) -> float:
         """Physical -> standardized."""
@@ -76,18 +78,29 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?!
 UNIT_NAMES = {"%": "%", "percent": "%", "ha": "ha", "hectares": "ha"}
 UNIT_NAMES |= {unit: unit for unit in ("t/ha", "Mg/ha", "kg/ha", "kg/m2", "g/m2", "kg", "t", "m", "cm", "mm", "km")}
 UNIT_NAMES |= {unit: unit for unit in ("K", "degC", "°C", "m2", "km2", "m3", "dB")}
+# "The NDVI is <value>.", "The biomass will be <value> t/ha."; <value> is the token of rsfm.tasks.dialogue.
+_MEASURED = re.compile(r"\b(?:is|be)\s+<value>\s*(?P<unit>%|[A-Za-z]+(?:/[A-Za-z]+)*\d?)?")
+_COUNTED = re.compile(r"\b(?:how\s+many|numbers?\s+of|count)\b", re.IGNORECASE)
 _ASKED_UNIT = re.compile(r"\bin\s+(?P<unit>\S+?)\s*[?.!]*\s*$")
 
 
 def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
     """The quantity of this unit that the words name, else the unnamed one of the unit, else a plain scale of one.
 
-    Raises:
-        UserError: the words name a quantity, but of another unit.
+    A sentence says no unit after a count ("There are <value> ships.") nor after a pure number, of unit "1" ("The NDVI is
+    <value>."). So with unit "" its words decide: what something is, and not how many there are, is a measurement.
+
+    Args:
+        quantities: of the checkpoint.
+        words: question and answer.
+        unit: as said, or as a Value has it; "" = none.
     """
-    of_unit = [quantity for quantity in quantities if quantity.unit == unit]
-    named = [quantity for quantity in of_unit if quantity.name and quantity.name in words.lower()]
-    unnamed = [quantity for quantity in of_unit if not quantity.name]
+    named = [one for one in quantities if one.name and one.name.lower() in words.lower()]
+    measured = _MEASURED.search(words)
+    if unit == "" and not any(one.unit == "" for one in named) and measured and not _COUNTED.search(words):
+        unit = measured["unit"] or PURE
+    of_unit = [one for one in quantities if one.unit == unit]
+    named, unnamed = [one for one in of_unit if one in named], [one for one in of_unit if not one.name]
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
 
 
@@ -122,7 +135,7 @@ def read_number(text: str, unit: str = "") -> float:
     >>> read_number("about 112 %", "%")
     112.0
     """
-    found = NUMBER.search(text)
+    found, unit = NUMBER.search(text), _said(unit)
     if found is None:
         raise UserError(f"Expected a number{f' in {unit}' if unit else ''}, found {text.strip()[:40]!r}.")
     after = text[found.end() :].split(maxsplit=1)
@@ -150,4 +163,9 @@ def interval(value: Value) -> str:
         return ""
     low, high = digits(value.low, value.unit), digits(value.high, value.unit)
     between = " to " if low.startswith("-") or high.startswith("-") else "-"
-    return f" (90 % interval {low}{between}{high} {value.unit}".rstrip() + ")"
+    return f" (90 % interval {low}{between}{high} {_said(value.unit)}".rstrip() + ")"
+
+
+def _said(unit: str) -> str:
+    """A unit as sentences have it: a pure number has none."""
+    return "" if unit == PURE else unit

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rsfm.calibration import conformal_quantile, coverage_by_group, inside, stretch, widen
+from rsfm.calibration import conformal_quantile, coverage_by_group, inside, stretch, stretch_by_group, widen
 from rsfm.errors import UserError
 
 
@@ -32,6 +32,27 @@ def test_coverage_holds_on_new_data():
         held.append(inside(new, center - factor * (center - below), center + factor * (above - center)).mean())
         added.append(inside(new, below - more, above + more).mean())
     assert abs(np.mean(held) - 0.9) < 0.01 and abs(np.mean(added) - 0.9) < 0.01
+
+
+def test_each_group_is_held_by_itself():
+    held = {"calm": [], "wild": []}
+    for seed in range(20):
+        target, middle, low, high = draws(seed, 600)
+        groups = np.where(np.arange(600) % 3 == 0, "wild", "calm")
+        target = np.where(groups == "wild", middle + 3 * (target - middle), target)
+        known, new = np.arange(600) < 300, np.arange(600) >= 300
+        factors = stretch_by_group(target[known], middle[known], low[known], high[known], groups[known].tolist())
+        factor = np.array([factors[name] for name in groups])
+        ends = middle - factor * (middle - low), middle + factor * (high - middle)
+        for name, each in held.items():
+            each.append(inside(target, *ends)[new & (groups == name)].mean())
+    assert all(abs(np.mean(each) - 0.9) < 0.02 for each in held.values())
+
+
+def test_a_small_or_unknown_group_has_the_factor_of_all():
+    target, middle, low, high = draws(0, 100)
+    factors = stretch_by_group(target, middle, low, high, ["few"] * 10 + ["many"] * 90)
+    assert factors["few"] == factors["never seen"] == stretch(target, middle, low, high) != factors["many"]
 
 
 def test_wide_intervals_shrink():

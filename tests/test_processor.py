@@ -118,6 +118,28 @@ def test_more_dates_than_the_stream_has_go_to_the_next_power_of_two(processor):
     assert observation.values.shape[0] == 8 and observation.valid.any(axis=(1, 2)).tolist() == [True] * 5 + [False] * 3
 
 
+def test_a_map_is_made_of_its_streams_and_words_of_all(processor):
+    config = dataclasses.replace(processor.config, map_streams=("optical", "sar"))
+    chosen = Processor(config, processor.text)
+    mask = Mask(class_index=np.zeros((40, 60), int), legend=LEGENDS["land cover"])
+    record = picture(mask=mask)
+    ground = observe(
+        SENSORS["elevation"],
+        np.full((1, 40, 60, 1), 9.0, np.float32),
+        time_days=[0.0],
+        gsd_m=10.0,
+        bands=("elevation",),
+    )
+    record = dataclasses.replace(record, observations={**record.observations, "elevation": ground})
+    dialogue = Segmentation().dialogue(record, np.random.default_rng(0))
+    assert set(chosen.sample(record, dialogue, 96).observations) == {"optical"}
+    assert set(chosen.for_map(record).observations) == {"aerial_rgb"}
+    assert set(chosen.prompt(record, "What scene is this?").observations) == {"optical", "context"}
+    assert set(processor.sample(record, dialogue, 96).observations) == {"optical", "context"}  # of all, where not said
+    alone = dataclasses.replace(record, observations={"elevation": ground})
+    assert set(chosen.for_map(alone).observations) == {"elevation"}  # rather than of nothing
+
+
 def test_a_pixel_series_goes_to_its_own_stream(processor):
     values = np.full((3, 1, 1, 18), 0.2, np.float32)
     record = Record(

@@ -26,6 +26,37 @@ def test_the_named_quantity_of_a_unit_goes_first():
     assert find(table, "How high?", "m").scale == 1.0
 
 
+def test_a_pure_number_is_not_read_as_a_count():
+    table = (MOISTURE, AREA, COUNT)
+    trained = find(table, "NDVI What will the NDVI be on 2017-06-01? The NDVI will be <value>.", "1")
+    said = find(table, "What will the NDVI be on 2017-06-01? The NDVI will be <value>.", "")
+    assert said == trained and said.unit == "1"
+    value = said.value("NDVI", trained.standardize(0.42), 0.05)
+    assert value.value == pytest.approx(0.42) and text(value) == "0.42"
+    assert interval(value) == " (90 % interval 0.338-0.502)" and read_number("about 0.42.", "1") == 0.42
+    ndvi = Quantity(name="NDVI", unit="1", center=0.3, scale=0.3)
+    assert find((*table, ndvi), "What is the NDVI? The NDVI is <value>.", "") is ndvi
+    assert find((*table, ndvi), "NDVI What is the NDVI? The NDVI is <value>.", "1") is ndvi
+
+
+def test_a_unit_outside_the_table_keeps_its_plain_scale():
+    assert find((MOISTURE, COUNT), "How much biomass is there? The biomass is <value> t/ha.", "").unit == "t/ha"
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        "How many ships are there? There are <value> ships.",
+        "ships How many ships are there? There are <value> ships.",
+        "What is the number of ships? The number of ships is <value>.",
+        "How many trees?",
+    ),
+)
+def test_counts_stay_counts(words):
+    ndvi = Quantity(name="NDVI", unit="1", center=0.3, scale=0.3)
+    assert find((MOISTURE, AREA, COUNT, ndvi), words, "") is COUNT
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -76,19 +76,20 @@ def _climb(
     return jax.lax.scan(step, (params, state), None, length=STEPS)[0]
 
 
-def on_left_out_sites(model: RememberedRegressor) -> Float[Array, " n"]:
-    """What the model says of each remembered example when its whole site is forgotten."""
+def on_left_out_sites(model: RememberedRegressor) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Standardized mean and deviation of each remembered example when its whole site is forgotten."""
     memory = model.memory
     stored, source = memory.features[...], memory.source[...].astype(jnp.int32)
     distance = group_distances(stored, stored, memory.widths)
-    return model.number(*left_out(memory.kernel, distance, memory.target[...], source))
+    return left_out(memory.kernel, distance, memory.target[...], source)
 
 
 def main(data: Path | None = None, seeds: tuple[int, ...] = (0, 1, 2, 3, 4)) -> None:
     """Prints the RMSE over the 100 training sites, each left out in its turn."""
     examples = read(data or data_root(), "trainval")
     for seed in seeds:
-        said = on_left_out_sites(fitted(examples, seed))
+        model = fitted(examples, seed)
+        said = model.number(*on_left_out_sites(model))
         print(
             f"seed {seed}: RMSE on left-out training sites {rmse(np.asarray(said), examples.target):.2f} %", flush=True
         )

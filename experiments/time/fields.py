@@ -4,7 +4,7 @@ n fields · t steps
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ class Fields:
     label: Int[np.ndarray, " n"]
 
 
-def read(root: Path, split: str) -> Fields:
-    """The fields of a split of cawa, all dates as stored."""
+def read(root: Path, split: str, regions: Collection[str] | None = None) -> Fields:
+    """The fields of a split of cawa, all dates as stored; of some regions where they are named."""
     dataset = Cawa(root, split)
     days = np.stack([record.observations["ndvi_series"].time_days for record in dataset])
-    return Fields(ndvi=dataset.ndvi, days=days, label=np.array([NAMES.index(crop) for crop in dataset.crops]))
+    label = np.array([NAMES.index(crop) for crop in dataset.crops])
+    kept = np.ones(len(label), bool) if regions is None else np.isin(dataset.regions, list(regions))
+    return Fields(ndvi=dataset.ndvi[kept], days=days[kept], label=label[kept])
 
 
 def hide(fields: Fields, share: float, seed: int) -> Fields:

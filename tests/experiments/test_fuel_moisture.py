@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.fuel_moisture.examples import Examples, read
+from experiments.fuel_moisture.intervals import WAYS, Said, on_other_sites
+from experiments.fuel_moisture.intervals import rows as interval_rows
 from experiments.fuel_moisture.table import PUBLISHED, published, rows
 from rsfm.results import append_rows
 from tests.data import layouts
@@ -54,3 +56,34 @@ def test_rows_are_scored_by_the_task_and_read_back(split: dict[str, Examples], t
     assert [row.model for row in written[: len(PUBLISHED)]] == list(PUBLISHED)
     error = next(row for row in written if row.config == "rsfm" and row.metric == "rmse")
     assert error.value == pytest.approx(5.0, rel=1e-3) and error.n == len(test) and error.seeds == (0, 1)
+
+
+@pytest.fixture
+def said(rng: np.random.Generator) -> Said:
+    """Forecasts twice as sure as they may be, three times in January."""
+    site = np.repeat(np.arange(40), 20)
+    month = np.where(np.arange(800) % 2, "01", "07")
+    middle, arm = rng.normal(4.5, 0.3, 800), np.full(800, 0.3)
+    target = middle + arm / 1.645 * np.where(month == "01", 3, 2) * rng.normal(size=800)
+    place = np.where(site < 20, "south, low", "north, low")
+    return Said(target=target, middle=middle, low=middle - arm, high=middle + arm, month=month, place=place, site=site)
+
+
+def test_intervals_hold_on_sites_they_were_not_calibrated_on(said: Said) -> None:
+    named = {"config": "rsfm", "model": "some"}
+    found = {row["metric"]: row for row in interval_rows(said, [on_other_sites(said, "a factor a month", 0)], named)}
+    for metric in ("coverage", "coverage, month 01", "coverage, month 07", "coverage, sites north, low"):
+        assert found[metric]["value"] == pytest.approx(0.9, abs=0.03)
+        assert found[metric]["low"] < found[metric]["value"] < found[metric]["high"]
+    assert found["width %, month 01"]["value"] > 1.2 * found["width %, month 07"]["value"]
+    together = {row["metric"]: row for row in interval_rows(said, [on_other_sites(said, "one factor", 0)], named)}
+    assert together["coverage, month 01"]["value"] < 0.87 < 0.93 < together["coverage, month 07"]["value"]
+
+
+def test_a_site_does_not_calibrate_itself(said: Said) -> None:
+    spoiled = said.take(np.ones(800, bool))
+    spoiled.target[said.site == 3] += 100.0
+    for way in WAYS:
+        plain, changed = on_other_sites(said, way, 0), on_other_sites(spoiled, way, 0)
+        own = said.site == 3
+        np.testing.assert_array_equal(plain[0][own], changed[0][own])

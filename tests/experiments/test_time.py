@@ -9,9 +9,13 @@ import pytest
 from flax import nnx
 
 from experiments.time.climatology import Examples, Series, climatology, damped, examples, persistence
-from experiments.time.crops import balanced_accuracy, f1, rows
+from experiments.time.crops import METRICS, balanced_accuracy, balanced_accuracy_common, f1, rows
 from experiments.time.fields import Fields, hide, interpolate, warped_distance
 from experiments.time.fitting import fit
+from experiments.time.forecast import factor
+from experiments.time.naip import MODELS, Images, attention, batch, forward
+from experiments.time.naip import rows as image_rows
+from rsfm.models.series import ForecastConfig, SeriesForecaster
 from rsfm.nn.linear import Linear
 from rsfm.results import append_rows, read_rows
 from rsfm.training.experiment import load_config, make_build, make_processor
@@ -56,7 +60,10 @@ def test_scores_and_rows(tmp_path: Path, rng: np.random.Generator) -> None:
     named = {"config": "time_crops", "command": "here", "dataset": "cawa", "split": "test", "protocol": "region"}
     append_rows(tmp_path / "rows.jsonl", rows("model", named, test, runs))
     found = {(row.protocol, row.metric): row for row in read_rows(tmp_path)}
-    assert found["region", "balanced_accuracy"].value == 1.0 and len(found) == 6
+    assert found["region", "balanced_accuracy"].value == found["region", "accuracy"].value == 1.0
+    assert len(found) == 3 * len(METRICS) + 1
+    changed = found["region-missing30", "changed"]
+    assert changed.value == pytest.approx(np.mean(test.label != 0) / 2) and changed.low < changed.value < changed.high
     drop, left = found["region-missing30", "macro_f1_drop"], found["region-missing30", "macro_f1"].value
     assert drop.value == pytest.approx(1 - left) and drop.low < drop.value < drop.high
 
@@ -67,6 +74,12 @@ def series(rng: np.random.Generator) -> Series:
     days[0, 25:] = np.nan
     season = 0.5 + 0.3 * np.sin(2 * np.pi * days / 365.2425)
     return Series(ndvi=season, days=days, block=np.arange(6))
+
+
+def test_rare_classes_do_not_move_the_score_of_common_ones() -> None:
+    truth = np.repeat([0, 1, 2], [30, 20, 1])
+    found = np.where(truth == 2, 0, truth)
+    assert balanced_accuracy(truth, found) == pytest.approx(2 / 3) and balanced_accuracy_common(truth, found) == 1.0
 
 
 def test_examples_ask_for_the_next_clear_dates_of_the_period(series: Series) -> None:
@@ -92,6 +105,45 @@ def test_baselines_do_not_read_what_they_forecast(series: Series) -> None:
         np.testing.assert_allclose(plain, changed)
     error = np.abs(climatology(series, asked, 6300.0, 15.0) - asked.wanted)
     assert np.nanmean(error) < np.nanmean(np.abs(persistence(series, asked) - asked.wanted))
+
+
+def test_widths_are_calibrated_where_a_season_was_seen(rng: np.random.Generator) -> None:
+    days = np.array([[0.0, *range(100, 300)]])
+    last = np.arange(1, 200)
+    wanted = rng.normal(size=(199, 5)) * np.where(days[0, last] < 180, 50.0, 2.0)[:, None]
+    some = Examples(pixel=np.zeros(199, int), last=last, wanted=wanted, ahead=np.zeros((199, 5)))
+    made = np.zeros((199, 5)), np.full((199, 5), 1.645)
+    series = Series(ndvi=np.zeros_like(days), days=days, block=np.zeros(1, int))
+    assert factor(made, series, some) == pytest.approx(2.0, rel=0.15)
+
+
+@pytest.fixture
+def images(rng: np.random.Generator) -> Images:
+    ndvi = rng.random(60) + rng.normal(0, 0.05, (6, 60))
+    return Images(ndvi=ndvi, days=4000.0 + 365 * np.arange(6), block=np.arange(60) // 10)
+
+
+def test_images_are_forecast_from_earlier_ones(images: Images) -> None:
+    past = images.before(5)
+    assert past.ndvi.shape == (5, 60) and not np.shares_memory(past.ndvi, images.ndvi[5:])
+    runs = {name: forecast(past, 5825.0, 0) for name, (forecast, _) in MODELS.items() if forecast is not attention}
+    np.testing.assert_array_equal(runs["persistence"], images.ndvi[4])
+    np.testing.assert_allclose(runs["climatology"], images.ndvi[:5].mean(0))
+    np.testing.assert_allclose(runs["half of each"], (images.ndvi[:5].mean(0) + images.ndvi[4]) / 2)
+    made = list(image_rows(images, "climatology", {}, [runs["climatology"]], runs["persistence"]))
+    error, gain = (row["value"] for row in made)
+    assert error == pytest.approx(np.abs(images.ndvi[:5].mean(0) - images.ndvi[5]).mean())
+    assert gain == pytest.approx(np.abs(images.ndvi[4] - images.ndvi[5]).mean() - error)
+
+
+def test_the_forecaster_reads_the_past_of_every_pixel(images: Images) -> None:
+    asked = batch(images.before(3), 5825.0, 5)
+    assert asked["ndvi"].shape == (60, 5) and bool((asked["known"].sum(1) == 3).all())
+    model = SeriesForecaster(ForecastConfig(), rngs=nnx.Rngs(0))
+    plain = forward(model, asked)
+    spoiled = asked | {"ndvi": asked["ndvi"].at[:, 3:].set(9.0)}
+    assert plain.shape == (60,) and bool(jnp.isfinite(plain).all())
+    np.testing.assert_array_equal(plain, forward(model, spoiled))
 
 
 def test_the_loop_learns_and_repeats(rng: np.random.Generator) -> None:

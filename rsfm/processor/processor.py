@@ -11,77 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
-from PIL import Image
 
 from rsfm.config import from_json, to_json
-from rsfm.data.normalize import BandStatistics, normalize
+from rsfm.data.normalize import normalize
 from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
-from rsfm.quantities import AREA, COUNT, Quantity, check_question, check_unit, digits, find, interval, read_number
+from rsfm.processor.config import FORMAT, ProcessorConfig
+from rsfm.processor.fitting import fit, fit_mask, possible_slots
+from rsfm.processor.plan import Plan, plan
+from rsfm.quantities import Quantity, check_question, check_unit, digits, find, interval, read_number
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
-from rsfm.tasks.dialogue import MASK, OTHER, VALUE, Dialogue
-from rsfm.tasks.segmentation import map_question
+from rsfm.tasks.dialogue import MASK, VALUE, Dialogue
 from rsfm.tokenizers.mentions import place_images
-from rsfm.tokenizers.numeric import NumericConfig, NumericText
+from rsfm.tokenizers.numeric import NumericText
 from rsfm.tokenizers.text import TextTokenizer
-from rsfm.types import Answer, Mask, Observation, Predictions, Record, Sample, StreamSpec, Value
+from rsfm.types import Answer, Observation, Predictions, Record, Sample, Value
 
-FORMAT = 1
-_MAP = re.compile(
-    r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
-)
-_AREA = re.compile(
-    r"^\s*how many hectares of (?:the\s+)?(?P<what>.+?)\s+(?:are there|is there)\s*[.?!]*\s*$", re.IGNORECASE
-)
 _UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ProcessorConfig:
-    """Everything needed to use the weights beside the weights; saved as processor.json.
-
-    Attributes:
-        streams: fixed shapes by stream name, as in the model's config.
-        statistics: fitted band statistics by sensor; other sensors are normalized by unit.
-        quantities: how numbers are standardized.
-        numbers: how numbers in questions are read.
-        numbers_written: numbers in answers are written out as text; else they are the value head's.
-        legends: classes by the name of a map ("land cover"), for questions that name none.
-        text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once.
-        max_masks, max_values: `<mask>` and `<value>` tokens a text may hold.
-    """
-
-    format: int = FORMAT
-    streams: dict[str, StreamSpec]
-    statistics: dict[str, BandStatistics] = dataclasses.field(default_factory=dict)
-    quantities: tuple[Quantity, ...] = (AREA, COUNT)
-    numbers: NumericConfig = NumericConfig()
-    numbers_written: bool = False
-    legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    text_lengths: tuple[int, ...] = (32, 64, 192, 320)
-    max_masks: int = 16
-    max_values: int = 4
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a question is answered.
-
-    Attributes:
-        answer: forced where the question fixes its form, as a map does ("water <mask>"); "" where text is to be written.
-        legend: classes of the map; () = no map.
-        quantity: of a map of numbers, which is made of classes of them.
-        area: class whose area is read from the map, as its pixels' chances add up.
-        asked: the question the map is asked with, as in training, whatever the user's wording; "" = no map.
-    """
-
-    answer: str
-    legend: tuple[str, ...]
-    quantity: Quantity | None = None
-    area: str = ""
-    asked: str = ""
 
 
 class Processor:
@@ -105,6 +52,8 @@ class Processor:
         targets = self._value_targets(ids, learn, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
         if record.mask is not None:
             targets |= self._mask_targets(ids, record, dialogue)
+        if dialogue.mask is not None:
+            record = self.for_map(record)
         numbers = self._numbers(ids, learn, [question for question, _ in turns])
         return self._assemble(record, ids, learn, targets, text_length, numbers)
 
@@ -153,8 +102,17 @@ class Processor:
                     f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time."
                 )
             values = normalize(sensor, observation, self.config.statistics)
-            out[stream] = _fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
+            out[stream] = fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
         return out
+
+    def for_map(self, record: Record) -> Record:
+        """The record as a map is made of it: without the streams that `map_streams` leaves out."""
+        kept = {
+            name: each
+            for name, each in record.observations.items()
+            if self.stream(name, each) in self.config.map_streams
+        }
+        return dataclasses.replace(record, observations=kept) if kept else record
 
     def stream(self, sensor: str, observation: Observation) -> str:
         """The stream that reads a sensor's observation: a pixel series goes where single pixels are read."""
@@ -180,25 +138,7 @@ class Processor:
 
     def plan(self, question: str) -> Plan:
         """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
-        area = _AREA.match(question)
-        if area is not None:
-            return self._area(area["what"].lower())
-        match = _MAP.match(question)
-        if match is None:
-            return Plan(answer="", legend=())
-        what, _, listed = match["what"].partition(":")
-        what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
-        quantity = next((q for q in self.config.quantities if q.name and q.name == what and not listed), None)
-        if quantity is not None:
-            return self._value_map(quantity)
-        named = listed or ("" if what in self.config.legends else what)
-        parts = self._classes(named)
-        legend = parts or self.config.legends.get(what, ())
-        if len(legend) > self.config.max_masks:
-            raise UserError(
-                f"The question names {len(legend)} classes; this checkpoint maps at most {self.config.max_masks} at once."
-            )
-        return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend, asked=map_question(legend))
+        return plan(self.config, question)
 
     def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
         """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
@@ -257,22 +197,6 @@ class Processor:
 
     # --- parts
 
-    def _area(self, name: str) -> Plan:
-        """The map of the legend that holds the class, else of the class alone: what else it may be makes it surer."""
-        legend = next((legend for legend in self.config.legends.values() if name in legend), (name,))
-        answer = " ".join(f"{each} {MASK}" for each in legend)
-        return Plan(answer=answer, legend=legend, area=name, asked=map_question(legend))
-
-    def _value_map(self, quantity: Quantity) -> Plan:
-        legend = quantity.map_legend
-        if not legend or len(legend) > self.config.max_masks:
-            raise UserError(
-                f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
-                "or fine-tune on masks of its classes (map_edges in rsfm/quantities.py)."
-            )
-        answer = " ".join(f"{name} {MASK}" for name in legend)
-        return Plan(answer=answer, legend=legend, quantity=quantity, asked=map_question(legend))
-
     def _written(self, dialogue: Dialogue) -> tuple[tuple[str, str], ...]:
         """The turns with numbers in place of their <value> tokens."""
         numbers = iter([digits(value.value, value.unit) for value in dialogue.values])
@@ -295,15 +219,6 @@ class Processor:
     def _numbers(self, ids: list[int], learn: list[bool], questions: list[str]) -> np.ndarray | None:
         """What stands beside the numbers of the questions; None where they are text."""
         return self.text.numbers(ids, learn, questions) if isinstance(self.text, NumericText) else None
-
-    def _classes(self, listed: str) -> tuple[str, ...]:
-        """ "water, trees and crops" -> three names; an "and" inside a class the checkpoint knows ("snow and ice") stays."""
-        known = {name for legend in self.config.legends.values() for name in legend}
-        parts = [part.strip() for part in listed.lower().split(",")]
-        if " and " in parts[-1] and parts[-1].removeprefix("and ").removeprefix("the ") not in known:
-            parts[-1:] = parts[-1].split(" and ")
-        names = (part.strip().removeprefix("and ").removeprefix("the ").strip() for part in parts)
-        return tuple(dict.fromkeys(name for name in names if name))
 
     def _assemble(
         self,
@@ -353,79 +268,13 @@ class Processor:
         if mask is None:
             target = np.zeros((size, size), np.int32)
         else:
-            target = _fit_mask(_possible_slots(mask), size)
+            target = fit_mask(possible_slots(mask), size)
         return {"mask_position": self._positions(ids, MASK, self.config.max_masks), "mask": target}
 
     def _reads(self) -> str:
         return "; ".join(
             f"{name} ({', '.join(spec.families)}, {spec.size} px)" for name, spec in self.config.streams.items()
         )
-
-
-def _fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
-    """Shrinks to the window where larger, pads with invalid pixels, dates and bands where smaller."""
-    t, h, w, c = np.shape(observation.values)
-    if c > spec.bands:
-        raise UserError(
-            f"{sensor}: {c} bands, this checkpoint's stream takes at most {spec.bands}. Choose a subset with bands=."
-        )
-    shrink = max(h, w) / spec.size
-    if shrink > 1:
-        observation = _shrink(observation, max(1, round(h / shrink)), max(1, round(w / shrink)), shrink)
-        t, h, w, c = np.shape(observation.values)
-    times = spec.times if t <= spec.times else 1 << (t - 1).bit_length()
-    pad_t, pad_c = (0, times - t), (0, spec.bands - c)
-    pad_h, pad_w = (0, spec.size - h), (0, spec.size - w)
-    return Observation(
-        values=np.pad(np.asarray(observation.values, np.float32), (pad_t, pad_h, pad_w, pad_c)),
-        valid=np.pad(observation.valid, (pad_t, pad_h, pad_w)),
-        band_valid=np.pad(observation.band_valid, pad_c),
-        wavelength_um=np.pad(observation.wavelength_um, pad_c).astype(np.float32),
-        bandwidth_um=np.pad(observation.bandwidth_um, pad_c).astype(np.float32),
-        band_code=np.pad(observation.band_code, pad_c).astype(np.int32),
-        time_days=np.pad(observation.time_days, pad_t, constant_values=np.nan).astype(np.float32),
-        gsd_m=np.asarray(observation.gsd_m, np.float32),
-    )
-
-
-def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
-    """Area averages over valid pixels."""
-    valid = np.asarray(observation.valid, np.float32)
-    values = np.asarray(observation.values) * valid[..., None]
-    weight = np.stack([_box(v, height, width) for v in valid])
-    mean = np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
-    mean = mean / np.maximum(weight, 1e-6)[..., None]
-    kept = weight > 0.01
-    return dataclasses.replace(
-        observation,
-        values=np.where(kept[..., None], mean, 0.0).astype(np.float32),
-        valid=kept,
-        gsd_m=np.asarray(observation.gsd_m * factor, np.float32),
-    )
-
-
-def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
-    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
-
-
-def _possible_slots(mask: Mask) -> Int[np.ndarray, "h w"]:
-    """Bit i set: the pixel may be of the i-th class asked for, counted from 1; bit 0: of none; no bit: unlabelled."""
-    bit = {OTHER: 1} | {i: 2 << i for i in range(len(mask.legend))}
-    sets = [*(bit[i] for i in range(len(mask.legend))), *(sum(bit[i] for i in each) for each in mask.either)]
-    table = np.array([*sets, bit[OTHER], 0], np.int32)  # OTHER is -2, unlabelled -1
-    return table[mask.class_index]
-
-
-def _fit_mask(slot: np.ndarray, size: int) -> np.ndarray:
-    """Nearest pixels where larger than the window, unlabelled beyond its edge where smaller."""
-    shrink = max(slot.shape) / size
-    if shrink > 1:
-        height, width = (max(1, round(n / shrink)) for n in slot.shape)
-        slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
-    return np.pad(
-        slot,
-        ((0, size - slot.shape[0]), (0, size - slot.shape[1])),
-    ).astype(np.int32)
 
 
 def _physical(quantity: Quantity, name: str, outputs: dict[str, Any]) -> Value:

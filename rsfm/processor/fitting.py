@@ -1,0 +1,80 @@
+"""Observations and masks of any size in the fixed shape of a stream: shrunk where larger, padded where smaller.
+
+t acquisitions · h w pixels · c bands · i j pixels of the window
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+
+from rsfm.errors import UserError
+from rsfm.tasks.dialogue import OTHER
+from rsfm.types import Mask, Observation, StreamSpec
+
+
+def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
+    """Shrinks to the window where larger, pads with invalid pixels, dates and bands where smaller."""
+    t, h, w, c = np.shape(observation.values)
+    if c > spec.bands:
+        raise UserError(
+            f"{sensor}: {c} bands, this checkpoint's stream takes at most {spec.bands}. Choose a subset with bands=."
+        )
+    shrink = max(h, w) / spec.size
+    if shrink > 1:
+        observation = _shrink(observation, max(1, round(h / shrink)), max(1, round(w / shrink)), shrink)
+        t, h, w, c = np.shape(observation.values)
+    times = spec.times if t <= spec.times else 1 << (t - 1).bit_length()
+    pad_t, pad_c = (0, times - t), (0, spec.bands - c)
+    pad_h, pad_w = (0, spec.size - h), (0, spec.size - w)
+    return Observation(
+        values=np.pad(np.asarray(observation.values, np.float32), (pad_t, pad_h, pad_w, pad_c)),
+        valid=np.pad(observation.valid, (pad_t, pad_h, pad_w)),
+        band_valid=np.pad(observation.band_valid, pad_c),
+        wavelength_um=np.pad(observation.wavelength_um, pad_c).astype(np.float32),
+        bandwidth_um=np.pad(observation.bandwidth_um, pad_c).astype(np.float32),
+        band_code=np.pad(observation.band_code, pad_c).astype(np.int32),
+        time_days=np.pad(observation.time_days, pad_t, constant_values=np.nan).astype(np.float32),
+        gsd_m=np.asarray(observation.gsd_m, np.float32),
+    )
+
+
+def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
+    """Area averages over valid pixels."""
+    valid = np.asarray(observation.valid, np.float32)
+    values = np.asarray(observation.values) * valid[..., None]
+    weight = np.stack([_box(v, height, width) for v in valid])
+    mean = np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
+    mean = mean / np.maximum(weight, 1e-6)[..., None]
+    kept = weight > 0.01
+    return dataclasses.replace(
+        observation,
+        values=np.where(kept[..., None], mean, 0.0).astype(np.float32),
+        valid=kept,
+        gsd_m=np.asarray(observation.gsd_m * factor, np.float32),
+    )
+
+
+def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
+    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
+
+
+def possible_slots(mask: Mask) -> Int[np.ndarray, "h w"]:
+    """Bit i set: the pixel may be of the i-th class asked for, counted from 1; bit 0: of none; no bit: unlabelled."""
+    bit = {OTHER: 1} | {i: 2 << i for i in range(len(mask.legend))}
+    sets = [*(bit[i] for i in range(len(mask.legend))), *(sum(bit[i] for i in each) for each in mask.either)]
+    table = np.array([*sets, bit[OTHER], 0], np.int32)  # OTHER is -2, unlabelled -1
+    return table[mask.class_index]
+
+
+def fit_mask(slot: Int[np.ndarray, "h w"], size: int) -> Int[np.ndarray, "{size} {size}"]:
+    """Nearest pixels where larger than the window, unlabelled beyond its edge where smaller."""
+    shrink = max(slot.shape) / size
+    if shrink > 1:
+        height, width = (max(1, round(n / shrink)) for n in slot.shape)
+        slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
+    return np.pad(
+        slot,
+        ((0, size - slot.shape[0]), (0, size - slot.shape[1])),
+    ).astype(np.int32)
