@@ -32,6 +32,7 @@ from sklearn.svm import SVC
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import data_root
+from rsfm.evaluation import statistics_of
 from rsfm.metrics import bootstrap_interval
 from rsfm.results import BASELINES, append_rows
 from rsfm.tasks import TASKS
@@ -40,7 +41,12 @@ from rsfm.types import Answer, Mask, Record, Value
 Row = dict[str, Any]
 Estimator = Any  # of scikit-learn: fit, predict
 OUT = Path(__file__).parent / "results" / "baselines.jsonl"
-METRICS = {"scene": ("accuracy",), "regression": ("rmse", "mae", "r2"), "segmentation": ("miou", "overall_accuracy")}
+METRICS = {
+    "scene": ("accuracy",),
+    "regression": ("rmse", "mae", "r2"),
+    "segmentation": ("miou", "overall_accuracy"),
+    "captioning": tuple(TASKS["captioning"].metrics),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,14 +58,12 @@ class Bench:
     protocol: str
     task: str
     records: Sequence[Record]
+    command: str = ""  # what was typed; "" = this file's own
 
     def rows(self, model: str, answers: Sequence[Sequence[Answer]]) -> list[Row]:
         """Scores `answers[seed][record]`; the mean over seeds, with the interval of redrawing units."""
         task = TASKS[self.task]
-        runs = [
-            np.concatenate([task.statistics(record, answer) for record, answer in zip(self.records, run, strict=True)])
-            for run in answers
-        ]
+        runs = [statistics_of(task, self.records, run) for run in answers]
         beside, width = np.concatenate(runs, axis=1), runs[0].shape[1]
         n = sum(int((r.mask.class_index >= 0).sum()) if r.mask else 1 for r in self.records)
         made = []
@@ -69,7 +73,8 @@ class Bench:
                 return float(np.mean([score(rows[:, i : i + width]) for i in range(0, rows.shape[1], width)]))
 
             low, high = bootstrap_interval(beside, mean_over_seeds)
-            named: Row = {"config": BASELINES, "command": f"python experiments/baselines.py --datasets {self.dataset}"}
+            command = self.command or f"python experiments/baselines.py --datasets {self.dataset}"
+            named: Row = {"config": BASELINES, "command": command}
             named |= {"dataset": self.dataset, "split": self.split, "protocol": self.protocol, "metric": name}
             made.append(named | {"value": mean_over_seeds(beside), "low": low, "high": high})
             made[-1] |= {"seeds": list(range(len(answers))), "model": model, "n": n}

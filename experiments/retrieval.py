@@ -1,12 +1,14 @@
 """Scores a contrastive run on pictures and their captions, or what one gets without learning.
 
 Command:  python -m experiments.retrieval RUN          (a run folder or a released checkpoint with a contrastive head)
-          python -m experiments.retrieval --baseline   (band statistics + nearest neighbours; `eval` extra)
+          python -m experiments.retrieval --baseline   (nearest neighbours by statistics and by EfficientNet; `eval` extra)
 Result:   experiments/results/retrieval.jsonl; `rsfm results` prints it.
 
 Retrieval both ways between the split's pictures and all their sentences: R@1, R@5, R@10 and their mean mR, 95 % intervals
-over pictures. Zero-shot accuracy: the scene whose name, in six wordings, lies nearest. Published RSICD numbers (RemoteCLIP mR
-35.26, GeoRSCLIP-FT 38.87) are of RSICD's test list of 1,093 pictures, not of this split, and of towers 20 to 100 times larger.
+over pictures. The baselines take, for each picture, the captions of the ten training pictures most like it, by colour and
+texture statistics or by the frozen EfficientNet-lite0, and compare words. Zero-shot accuracy: the scene whose name, in six
+wordings, lies nearest. Published RSICD numbers (RemoteCLIP mR 35.26, GeoRSCLIP-FT 38.87) are of RSICD's test list of 1,093
+pictures, not of this split, and of towers 20 to 100 times larger.
 n pictures · m sentences · t training pictures
 """
 
@@ -18,12 +20,10 @@ import numpy as np
 import tyro
 from jaxtyping import Bool, Float, Int
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 
-from experiments.baselines import picture_statistics
+from experiments.captions import KINDS, NEIGHBOURS, eye, features, nearest
 from experiments.release import newest
-from rsfm.data.pipeline import Records, open_records
+from rsfm.data.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
 from rsfm.metrics.retrieval import RANKS, first_ranks
@@ -34,7 +34,6 @@ from rsfm.types import Record
 
 OUT = Path(__file__).parent / "results" / "retrieval.jsonl"
 NAMES = tuple(f"{way}_R@{k}" for way in ("image_to_text", "text_to_image") for k in RANKS)
-NEIGHBOURS = 10
 Row = dict[str, Any]
 
 
@@ -61,26 +60,20 @@ def rows(base: Row, hit: Float[np.ndarray, "n 6"], right: Bool[np.ndarray, " n"]
 
 
 def neighbours_similarity(
-    train: Sequence[Record], queries: Sequence[Record], sentences: Sequence[str]
+    captions: Sequence[Sequence[str]], index: Int[np.ndarray, "n k"], sentences: Sequence[str]
 ) -> Float[np.ndarray, "n m"]:
-    """Without learning: a sentence suits a picture as its words suit the captions of the nearest training pictures."""
-    statistics = [np.stack([picture_statistics(_rgb(record)) for record in part]) for part in (train, queries)]
-    scaler = StandardScaler().fit(statistics[0])
-    nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(train))).fit(scaler.transform(statistics[0]))
-    index = nearest.kneighbors(scaler.transform(statistics[1]), return_distance=False)
-    words = TfidfVectorizer(sublinear_tf=True).fit([said for record in train for said in record.captions])
-    captions = words.transform([" ".join(record.captions) for record in train])
-    near = np.stack([np.asarray(captions[row].mean(0)).ravel() for row in index])
+    """Without learning: a sentence suits a picture as its words suit the captions of the nearest training pictures.
+
+    Args:
+        captions: of each training picture.
+        index: the nearest training pictures of each picture.
+        sentences: to be compared.
+    """
+    words = TfidfVectorizer(sublinear_tf=True).fit([said for each in captions for said in each])
+    known = words.transform([" ".join(each) for each in captions])
+    near = np.stack([np.asarray(known[row].mean(0)).ravel() for row in index])
     near /= np.maximum(np.linalg.norm(near, axis=1, keepdims=True), 1e-9)
     return np.asarray(words.transform(sentences) @ near.T).T
-
-
-def _rgb(record: Record) -> Float[np.ndarray, "h w 3"]:
-    return np.asarray(record.observations["aerial_rgb"].values)[0]
-
-
-def _all(records: Records) -> list[Record]:
-    return [records[i] for i in range(len(records))]
 
 
 def main(
@@ -101,26 +94,48 @@ def main(
     """
     if (run is None) == (not baseline):
         raise UserError("Give a run folder, or --baseline.")
-    records = _all(open_records(dataset, split))
-    sentences = [said for record in records for said in record.captions]
-    picture = np.repeat(np.arange(len(records)), [len(record.captions) for record in records])
     base: Row = {"dataset": dataset, "split": split, "protocol": "all-sentences", "seeds": [0]}
-    if run is None:
-        command = "python -m experiments.retrieval --baseline"
-        base |= {"config": BASELINES, "command": command, "model": f"statistics + {NEIGHBOURS} nearest captions"}
-        similarity, right = neighbours_similarity(_all(open_records(dataset, "train")), records, sentences), None
-    else:
-        released = (run / "model.safetensors").is_file()
-        model, processor = (lambda p: (p.model, p.processor))(load(run)) if released else newest(run)[:2]
-        retriever = Retriever(model=model, processor=processor)
-        pictures = retriever.pictures(records)
-        similarity = pictures @ retriever.texts(sentences).T
-        names = sorted({record.scene for record in records if record.scene})
-        best = (pictures @ retriever.classes(names).T).argmax(1)
-        right = np.array([names[i] == record.scene for i, record in zip(best, records, strict=True)])
-        base |= {"config": run.name, "command": f"python -m experiments.retrieval {run}", "model": run.name}
-    for row in append_rows(out, rows(base, hits(similarity, picture), right)):
-        print(f"{row.metric:20s} {100 * row.value:6.2f}  ({100 * (row.low or 0):.2f} .. {100 * (row.high or 0):.2f})")
+    for row in append_rows(out, baselines(base) if run is None else scores(base, run)):
+        low, high = 100 * (row.low or 0), 100 * (row.high or 0)
+        print(f"{row.model:38s} {row.metric:20s} {100 * row.value:6.2f}  ({low:.2f} .. {high:.2f})")
+
+
+def baselines(base: Row) -> list[Row]:
+    """Rows of the neighbours, found by each kind of features."""
+    pyramid, made = eye(), []
+    known, learn = features(open_records(base["dataset"], "train"), pyramid)
+    asked, ask = features(open_records(base["dataset"], base["split"]), pyramid)
+    captions = [record.captions for record in known]
+    sentences, picture = _sentences(asked)
+    base = base | {"config": BASELINES, "command": "python -m experiments.retrieval --baseline"}
+    for kind, cosine in KINDS.items():
+        similarity = neighbours_similarity(captions, nearest(learn[kind], ask[kind], cosine=cosine), sentences)
+        named = base | {"model": f"{kind} + {NEIGHBOURS} nearest captions"}
+        made += rows(named, hits(similarity, picture), None)
+    return made
+
+
+def scores(base: Row, run: Path) -> list[Row]:
+    """Rows of a model: retrieval both ways, and the scenes told by their names."""
+    released = (run / "model.safetensors").is_file()
+    model, processor = (lambda p: (p.model, p.processor))(load(run)) if released else newest(run)[:2]
+    retriever = Retriever(model=model, processor=processor)
+    data = open_records(base["dataset"], base["split"])
+    records = [data[i] for i in range(len(data))]
+    sentences, picture = _sentences(records)
+    pictures = retriever.pictures(records)
+    similarity = pictures @ retriever.texts(sentences).T
+    names = sorted({record.scene for record in records if record.scene})
+    best = (pictures @ retriever.classes(names).T).argmax(1)
+    right = np.array([names[i] == record.scene for i, record in zip(best, records, strict=True)])
+    named = {"config": run.name, "command": f"python -m experiments.retrieval {run}", "model": run.name}
+    return rows(base | named, hits(similarity, picture), right)
+
+
+def _sentences(records: Sequence[Record]) -> tuple[list[str], Int[np.ndarray, " m"]]:
+    """All captions, and of which record each is."""
+    picture = np.repeat(np.arange(len(records)), [len(record.captions) for record in records])
+    return [said for record in records for said in record.captions], picture
 
 
 if __name__ == "__main__":

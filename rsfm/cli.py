@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "finetune": ("rsfm.commands.finetune", "finetune", "train a checkpoint further on a data set"),
     "evaluate": ("rsfm.commands.evaluate", "evaluate", "score a checkpoint on a data set's split"),
     "score": ("rsfm.commands.score", "score", "score anybody's file of answers, captions, boxes or counts"),
+    "locate": ("rsfm.commands.locate", "locate", "guess where on Earth pictures were taken (GeoCLIP)"),
     "info": ("rsfm.commands.info", "info", "parameters and FLOPs of the sizes or of a checkpoint"),
     "data": ("rsfm.commands.data", "", "list, show or prepare data sets"),
     "doctor": ("rsfm.commands.doctor", "doctor", "versions, devices, memory, data and checkpoint of this machine"),

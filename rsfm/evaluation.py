@@ -1,7 +1,8 @@
 """Scores of a model on a data set: one question a record, the task's own statistics, intervals by resampling units."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from tqdm import tqdm
@@ -12,7 +13,7 @@ from rsfm.metrics import bootstrap_interval
 from rsfm.models.foundation import FoundationModel
 from rsfm.predict import answer_records, predict
 from rsfm.processor import Processor
-from rsfm.tasks import TASKS
+from rsfm.tasks import TASKS, Task
 from rsfm.types import Answer, Record
 
 # The rules of split and scoring under which numbers compare; the split's name where there is one way only.
@@ -22,6 +23,22 @@ PROTOCOLS: Mapping[str, str] = {
     "indian_pines": "disjoint30-seed0",
     "terramesh": "tile-out",
 }
+
+
+@runtime_checkable
+class CorpusTask(Protocol):
+    """A task that scores an answer by all the records it is scored with, as CIDEr-D does."""
+
+    def corpus_statistics(self, records: Sequence[Record], answers: Sequence[Answer]) -> np.ndarray:
+        """What the metrics need, a row for each record that has the labels."""
+        ...
+
+
+def statistics_of(task: Task, records: Sequence[Record], answers: Sequence[Answer]) -> np.ndarray:
+    """What a task's metrics need of the answers to these records."""
+    if isinstance(task, CorpusTask):
+        return task.corpus_statistics(records, answers)
+    return np.concatenate([task.statistics(record, answer) for record, answer in zip(records, answers, strict=True)])
 
 
 def evaluate(
@@ -54,17 +71,26 @@ def evaluate(
         raise UserError("Nothing to score: the split holds no record. Check --split and --limit.")
     answers: dict[int, Answer] = {}
     statistics: dict[int, np.ndarray] = {}
+    told: dict[int, Record] = {}  # of a task that needs all records at once; without their pictures
     units = 0
     with tqdm(total=count, unit="record", disable=None if progress else True, leave=False) as bar:
         for batch in batches(processor, records, count, batch_size):
             questions = {i: asked.question(record) for i, record in batch}
             for i, answer in _answered(model, processor, batch, questions, batch_size):
                 record = dict(batch)[i]
-                answers[i], statistics[i] = answer, asked.statistics(record, answer)
+                answers[i] = answer
+                if isinstance(asked, CorpusTask):
+                    told[i] = dataclasses.replace(record, observations={}, images={})
+                    continue
+                statistics[i] = asked.statistics(record, answer)
                 if len(statistics[i]):
                     units += 1 if record.mask is None else int((record.mask.class_index >= 0).sum())
             bar.update(len(batch))
-    rows = np.concatenate([statistics[i] for i in range(count)])
+    if isinstance(asked, CorpusTask):
+        rows = asked.corpus_statistics([told[i] for i in range(count)], [answers[i] for i in range(count)])
+        units = len(rows)
+    else:
+        rows = np.concatenate([statistics[i] for i in range(count)])
     if not len(rows):
         raise UserError(f"The records hold no label for the task '{task}'. Choose another --task.")
     scores = []

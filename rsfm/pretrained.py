@@ -22,7 +22,7 @@ from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.processor import Processor
 from rsfm.training.config import LoraConfig
-from rsfm.training.lora import adapt, fingerprint, merge_adapters, require_qwix, write_config
+from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
 from rsfm.types import Answer
 from rsfm.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 
@@ -89,10 +89,11 @@ def save_checkpoint(
 
     Args:
         folder: of the checkpoint.
+        model: adapters in it are merged into the weights they stand beside.
         card: README.md: data, licences, numbers, limits.
         dtype: of the stored weights; they are loaded as float32.
     """
-    folder = Path(folder)
+    folder, model = Path(folder), without_adapters(model)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -172,9 +173,16 @@ def save_adapter(
 
 def merged(loaded: Pretrained) -> Pretrained:
     """The same answers from a plain model: adapters are added to the weights they stand beside."""
-    model = nnx.eval_shape(lambda: FoundationModel(loaded.config, rngs=nnx.Rngs(0)))
-    assign(model, merge_adapters(loaded.model), where=loaded.name)
-    return dataclasses.replace(loaded, model=model)
+    return dataclasses.replace(loaded, model=without_adapters(loaded.model))
+
+
+def without_adapters(model: FoundationModel) -> FoundationModel:
+    """The plain model that does what the adapted one does; a model without adapters as it is."""
+    if not has_adapters(model):
+        return model
+    plain = nnx.eval_shape(lambda: FoundationModel(model.config, rngs=nnx.Rngs(0)))
+    assign(plain, merge_adapters(model), where="merged adapters")
+    return plain
 
 
 def _load_adapter(folder: Path) -> Pretrained:

@@ -141,6 +141,38 @@ def test_predict_prints_for_people(scene: Path, checkpoint: Path, capsys: pytest
     assert capsys.readouterr().out.startswith(MAP)
 
 
+SCHEMA = '{"properties": {"scene": {"enum": ["river", "harbour"]}, "trees": {"type": "integer"}}}'
+
+
+def test_an_answer_has_the_form_asked_for(scene: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", "What is this?", "--form", "label: river, harbour"]
+    assert cli.main([str(word) for word in [*words, "--json", "--checkpoint", checkpoint]]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert answer["text"] in ("river", "harbour")
+
+
+def test_a_form_keeps_whole_where_the_question_leaves_little_room(
+    scene: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "airport and harbour " * 74
+    words = ["predict", scene, "--sensor", "sentinel2_l2a", "--ask", question, "--form", f"json: {SCHEMA}", "--json"]
+    words += ["--max-new-tokens", "300", "--checkpoint", checkpoint]
+    assert cli.main([str(word) for word in words]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    told = json.loads(answer["text"])
+    assert told["scene"] in ("river", "harbour") and isinstance(told["trees"], int)
+
+
+def test_bad_forms(scene: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("predict", scene, "--sensor", "sentinel2_l2a", "--checkpoint", checkpoint, "--ask")
+    assert "Did you mean 'number'?" in refused(capsys, *words, "How many?", "--form", "nubmer")
+    assert "expected a JSON schema" in refused(capsys, *words, "How many?", "--form", "json: {")
+    assert "is answered by a map" in refused(capsys, *words, MAP, "--form", "number")
+    long = ("--form", "label: an airport beside a harbour", "--max-new-tokens", "2")
+    assert "the shortest answer of this form has" in refused(capsys, *words, "What is this?", *long)
+    assert "expected 1 or more" in refused(capsys, *words, "What is this?", "--max-new-tokens", "0")
+
+
 def test_a_file_without_crs_works_and_says_so(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

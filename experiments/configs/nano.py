@@ -52,7 +52,11 @@ CONFIG = ExperimentConfig(
         statistics=from_json(dict[str, BandStatistics], FITTED["sensors"]),
         quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
         legends={"land cover": LAND_COVER, "crops": CROPS},
-        map_streams=("optical", "hsi", "sar"),  # elevation came with the labelled tiles only, and told them from the rest
+        map_streams=(
+            "optical",
+            "hsi",
+            "sar",
+        ),  # elevation came with the labelled tiles only, and told them from the rest
     ),
     train=TrainConfig(
         steps=2400,

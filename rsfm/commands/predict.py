@@ -14,6 +14,8 @@ def predict(
     scenes: tyro.conf.Positional[tuple[str, ...]],
     *,
     ask: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    form: str = "",
+    max_new_tokens: int = 64,
     checkpoint: str = "nano",
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
@@ -33,10 +35,16 @@ def predict(
         rsfm predict s2.tif s1.tif --sensor sentinel2_l2a sentinel1_rtc --ask "How many hectares of water are there?"
         rsfm predict june.tif july.tif --date 2024-06-03 2024-07-13 --ask "Map the land cover: water, trees, crops."
         rsfm predict photo.jpg --ask "What is this?" --json
+        rsfm predict photo.jpg --ask "Is there water?" --form yes/no
+        rsfm predict photo.jpg --ask "What scene is this?" --form "label: airport, harbour, forest"
 
     Args:
         scenes: image files (GeoTIFF, COG, JP2, PNG, JPEG, ENVI, .mat, .npy) or folders of one-band images.
         ask: a question; repeat it for more.
+        form: what an answer in words may look like, held to token by token: number, integer, yes/no, box, boxes,
+            "label: a, b" (one of them), "labels: a, b" (some of them), or "json: SCHEMA" with a JSON schema such as
+            {"properties": {"scene": {"enum": ["airport", "forest"]}, "trees": {"type": "integer"}}}.
+        max_new_tokens: longest answer in tokens.
         checkpoint: name of a shipped checkpoint, or its folder.
         sensor: one name for all scenes or one a scene; left out, it is told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
@@ -48,6 +56,8 @@ def predict(
     """
     if not ask:
         raise UserError('No question. Give at least one, e.g. --ask "What is this?"')
+    if max_new_tokens < 1:
+        raise UserError(f"max_new_tokens {max_new_tokens}: expected 1 or more.")
     from rsfm.footprint import open_footprint
 
     footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
@@ -55,11 +65,18 @@ def predict(
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.predict import predict as answer_to
     from rsfm.products import write_products
+    from rsfm.tokenizers import forms
 
+    if form:
+        forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
+    maps = [question for question in ask if loaded.processor.plan(question).legend] if form else []
+    if maps:
+        raise UserError(f"--form binds answers in words, and '{maps[0]}' is answered by a map. Ask it without --form.")
 
     def answers() -> list[Answer]:
         options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
+        options |= {"form": form, "max_new_tokens": max_new_tokens}
         return [answer_to(loaded.model, loaded.processor, footprint, question, **options) for question in ask]
 
     sensors = [scene.sensor.name for scene in footprint.scenes]

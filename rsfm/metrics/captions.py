@@ -12,7 +12,8 @@ from jaxtyping import Float
 from rsfm.metrics.bleu import COCO_FLOOR, bleu, bleu_statistics
 from rsfm.metrics.bootstrap import Metric
 from rsfm.metrics.cider import cider_d
-from rsfm.metrics.meteor import NAME, has_meteor, meteor
+from rsfm.metrics.meteor import NAME as METEOR_NAME
+from rsfm.metrics.meteor import has_meteor, meteor
 from rsfm.metrics.rouge import rouge_l
 from rsfm.metrics.tokens import Tokenize, treebank
 
@@ -29,7 +30,7 @@ def _mean(column: int) -> Metric:
 
 CAPTION_METRICS: Mapping[str, Metric] = {
     **{f"bleu{order}": _bleu(order) for order in range(1, 5)},
-    NAME: _mean(METEOR),
+    METEOR_NAME: _mean(METEOR),
     "rouge_l": _mean(ROUGE),
     "cider_d": _mean(CIDER),
 }

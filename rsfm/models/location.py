@@ -4,14 +4,18 @@ b batch · g gallery · f frequencies · d width      Vivanco Cepeda et al. 2023
 """
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
+from tqdm import tqdm
 
+from rsfm.errors import UserError
 from rsfm.nn.linear import Linear
+from rsfm.weights import assign, read_tensors
 
 # Equal Earth projection: Savric, Patterson & Jenny 2019, doi:10.1080/13658816.2018.1504949
 A1, A2, A3, A4 = 1.340264, -0.081106, 0.000893, 0.003796
@@ -111,22 +115,101 @@ class GeoCLIP(nnx.Module):
     config_type = LocationConfig
 
     def __init__(self, config: LocationConfig, *, rngs: nnx.Rngs):
+        self.config = config
         self.location, self.picture = LocationTower(config, rngs=rngs), PictureHead(config, rngs=rngs)
         self.log_scale = nnx.Param(jnp.asarray(np.log(1 / 0.07), jnp.float32), out_sharding=())
 
     def __call__(self, features: Float[Array, "b f"], gallery_deg: Float[Array, "g 2"]) -> Float[Array, "b g"]:
         """Logits of each place of a gallery for each picture."""
-        places, pictures = self.location(gallery_deg), self.picture(features)
-        places, pictures = (x / jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (places, pictures))
-        return jnp.exp(self.log_scale[...]) * pictures @ places.T
+        return self.compare(features, self.embed_places(gallery_deg))
+
+    def embed_places(self, location_deg: Float[Array, "g 2"]) -> Float[Array, "g d"]:
+        """Unit vectors of places."""
+        return _unit(self.location(location_deg))
+
+    def compare(self, features: Float[Array, "b f"], places: Float[Array, "g d"]) -> Float[Array, "b g"]:
+        """Logits of places embedded before."""
+        return jnp.exp(self.log_scale[...]) * _unit(self.picture(features)) @ places.T
+
+
+class Gallery:
+    """Places to choose among, embedded once, some at a time so that a hundred thousand need little memory.
+
+    >>> places, share = Gallery(model, gallery_deg).locate(features, count=5)
+    """
+
+    def __init__(self, model: GeoCLIP, gallery_deg: Float[np.ndarray, "g 2"], *, chunk: int = 4096, bar: bool = False):
+        """Embeds the places: 20 MFLOP each.
+
+        Args:
+            model: weights.
+            gallery_deg: longitude, latitude.
+            chunk: places at once.
+            bar: show a bar on stderr.
+        """
+        self.model, self.gallery_deg = model, gallery_deg
+        chunk, parts = min(chunk, len(gallery_deg)), []
+        for first in tqdm(range(0, len(gallery_deg), chunk), unit="chunk", disable=None if bar else True, leave=False):
+            part = gallery_deg[first : first + chunk]
+            full = np.concatenate([part, np.repeat(part[-1:], chunk - len(part), axis=0)])  # one compilation
+            parts.append(_embed_places(model, jnp.asarray(full))[: len(part)])
+        self.embedded = jnp.concatenate(parts)
 
     def locate(
-        self, features: Float[Array, "b f"], gallery_deg: Float[Array, "g 2"], count: int = 5
-    ) -> tuple[Float[Array, "b c 2"], Float[Array, "b c"]]:
+        self, features: Float[Array, "b f"], *, count: int = 5
+    ) -> tuple[Float[np.ndarray, "b c 2"], Float[np.ndarray, "b c"]]:
         """The likeliest places, (longitude, latitude) in degrees, and their shares of probability over the gallery."""
-        share, index = jax.lax.top_k(jax.nn.softmax(self(features, gallery_deg)), count)
-        return _rows(gallery_deg, index), share
+        chance = jax.nn.softmax(self.model.compare(features, self.embedded))
+        share, index = jax.lax.top_k(chance, min(count, len(self.gallery_deg)))
+        return self.gallery_deg[np.asarray(index)], np.asarray(share)
 
 
-def _rows(table: Float[Array, "g 2"], index: Int[Array, "b c"]) -> Float[Array, "b c 2"]:
-    return table[index]
+def load_geoclip(folder: str | Path) -> tuple[GeoCLIP, Float[np.ndarray, "g 2"]]:
+    """GeoCLIP and its gallery, (longitude, latitude), from a folder that tokenizers/geoclip/convert.py wrote.
+
+    Raises:
+        UserError: a file missing or damaged, tensors of another model.
+    """
+    folder = Path(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise UserError(
+            f"{folder}: no model.safetensors of GeoCLIP. The head of tokenizers/geoclip/convert.py tells how to make it "
+            "from the package geoclip."
+        )
+    tensors = read_tensors(folder / "model.safetensors")
+    frequency, out = tensors.get("location.capsules.0.frequency"), tensors.get("location.capsules.0.out.kernel")
+    enter = tensors.get("picture.enter.kernel")
+    if frequency is None or out is None or enter is None:
+        raise UserError(f"{folder}: model.safetensors is not GeoCLIP's. Write it with tokenizers/geoclip/convert.py.")
+    capsules = sum(name.endswith(".frequency") for name in tensors)
+    config = LocationConfig(
+        sigmas=(1.0,) * capsules,  # of the start only: the frequencies are read
+        frequencies=len(frequency),
+        hidden=out.shape[0],
+        width=out.shape[1],
+        picture_width=enter.shape[0],
+    )
+    model = nnx.eval_shape(lambda: GeoCLIP(config, rngs=nnx.Rngs(0)))
+    assign(model, tensors, where=str(folder))
+    return model, read_gallery(folder / "gallery.npy")
+
+
+def read_gallery(path: Path) -> Float[np.ndarray, "g 2"]:
+    """Longitude and latitude of places from a .npy file."""
+    try:
+        places = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a readable .npy of places ({error}). Expected (places, 2) numbers.") from error
+    numbers = isinstance(places, np.ndarray) and places.dtype.kind == "f" and places.ndim == 2
+    if not numbers or places.shape[1] != 2 or not len(places) or not (np.abs(places) <= (180, 90)).all():
+        raise UserError(f"{path}: expected (places, 2) numbers, longitude -180..180 and latitude -90..90.")
+    return places.astype(np.float32)
+
+
+@nnx.jit
+def _embed_places(model: GeoCLIP, location_deg: Float[Array, "g 2"]) -> Float[Array, "g d"]:
+    return model.embed_places(location_deg)
+
+
+def _unit(x: Float[Array, "b d"]) -> Float[Array, "b d"]:
+    return x / jnp.linalg.norm(x, axis=-1, keepdims=True)

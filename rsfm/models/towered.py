@@ -34,8 +34,7 @@ class ToweredConfig(SpectralConfig):
 class ToweredTokenizer(SpectralTokenizer):
     """Like the spectral tokenizer with its pyramid, the tower in the pyramid's place.
 
-    The tower's weights come in as a part: save them with `rsfm.weights.save_weights(path, load_towers(name)[0])` and name
-    the file in `init_parts={"tokenizers.optical.pyramid.tower": path}`.
+    A published tower's weights come in by `init_towers={"tokenizers.optical.pyramid.tower": name}` of an experiment.
     """
 
     def __init__(self, config: ToweredConfig, width: int, *, rngs: nnx.Rngs):

@@ -5,6 +5,7 @@ b batch · q queries · n keys · d width · r rotary pairs
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
@@ -16,10 +17,18 @@ from rsfm.pytree import pytree_dataclass
 
 @pytree_dataclass
 class KVCache:
-    """Keys and values of n slots; with a leading layer axis when a whole decoder's."""
+    """Keys and values of n slots; with a leading layer axis when a whole decoder's.
 
-    keys: Float[Array, "*l b n heads k"]
-    values: Float[Array, "*l b n heads k"]
+    A head's slots lie together: one more token reads them as they are, where slots of interleaved heads are copied first.
+    """
+
+    keys: Float[Array, "*l b heads n k"]
+    values: Float[Array, "*l b heads n k"]
+
+    @property
+    def slots(self) -> int:
+        """n."""
+        return self.keys.shape[-2]
 
 
 @pytree_dataclass
@@ -40,11 +49,11 @@ def split_caches(cache: LayerCaches) -> list[KVCache]:
 
 
 def write(
-    cache: KVCache, keys: Float[Array, "b q h k"], values: Float[Array, "b q h k"], start: Int[Array, " b"]
+    cache: KVCache, keys: Float[Array, "b h q k"], values: Float[Array, "b h q k"], start: Int[Array, " b"]
 ) -> KVCache:
     """The cache with q new slots written from `start`, row by row."""
     put = jax.vmap(
-        lambda slots, new, at: jax.lax.dynamic_update_slice_in_dim(slots, new.astype(slots.dtype), at, axis=0)
+        lambda slots, new, at: jax.lax.dynamic_update_slice_in_dim(slots, new.astype(slots.dtype), at, axis=1)
     )
     return KVCache(keys=put(cache.keys, keys, start), values=put(cache.values, values, start))
 
@@ -108,14 +117,15 @@ class Attention(nnx.Module):
         if angle is not None:
             query = rotate(query, angle)
             key = rotate(key, angle) if memory is None else key
-        if cache is not None:
-            assert start is not None
-            cache = write(cache, key, value, start)
-            key, value = cache.keys.astype(query.dtype), cache.values.astype(query.dtype)
-        if self.softcap:
-            y = softcapped_attention(query, key, value, mask, scale=self.scale, softcap=self.softcap)
-        else:
+        if cache is None and not self.softcap:
             y = jax.nn.dot_product_attention(query, key, value, mask=mask[:, None], scale=self.scale)
+        else:
+            key, value = (rearrange(x, "b n h k -> b h n k") for x in (key, value))
+            if cache is not None:
+                assert start is not None
+                cache = write(cache, key, value, start)
+                key, value = cache.keys.astype(query.dtype), cache.values.astype(query.dtype)
+            y = grouped_attention(query, key, value, mask, scale=self.scale, softcap=self.softcap)
         y = jnp.where(mask.any(-1)[..., None, None], y, 0)  # no key at all: nothing, not the mean of everything
         return self.out(y.reshape(*y.shape[:2], -1)), cache
 
@@ -123,20 +133,23 @@ class Attention(nnx.Module):
         return x.reshape(*x.shape[:2], heads, self.head_dim)
 
 
-def softcapped_attention(
+def grouped_attention(
     query: Float[Array, "b q heads k"],
-    key: Float[Array, "b n groups k"],
-    value: Float[Array, "b n groups k"],
+    key: Float[Array, "b groups n k"],
+    value: Float[Array, "b groups n k"],
     mask: Bool[Array, " b #q n"],
     *,
     scale: float | None,
-    softcap: float,
+    softcap: float = 0.0,
 ) -> Float[Array, "b q heads k"]:
-    """Attention with products bent by softcap * tanh(x / softcap); no fused kernel offers that. Softmax in float32."""
-    groups, head_dim = key.shape[2:]
-    grouped = query.reshape(*query.shape[:2], groups, -1, head_dim)
-    products = jnp.einsum("bqgrk,bngk->bgrqn", grouped, key, preferred_element_type=jnp.float32)
-    products = softcap * jnp.tanh(products * (head_dim**-0.5 if scale is None else scale) / softcap)
-    products = jnp.where(mask[:, None, None], products, jnp.finfo(jnp.float32).min)
-    share = jax.nn.softmax(products, axis=-1).astype(value.dtype)
-    return jnp.einsum("bgrqn,bngk->bqgrk", share, value).reshape(query.shape)
+    """Attention to the slots of a cache, or with products bent by softcap * tanh(x / softcap). Softmax in float32."""
+    groups, head_dim = key.shape[1], key.shape[3]
+    grouped = rearrange(query, "b q (g r) k -> b g (r q) k", g=groups)
+    products = jnp.einsum("bgmk,bgnk->bgmn", grouped, key, preferred_element_type=jnp.float32)
+    products = products * (head_dim**-0.5 if scale is None else scale)
+    products = softcap * jnp.tanh(products / softcap) if softcap else products
+    by_query = rearrange(products, "b g (r q) n -> b g r q n", q=query.shape[1])
+    by_query = jnp.where(mask[:, None, None], by_query, jnp.finfo(jnp.float32).min)
+    share = rearrange(jax.nn.softmax(by_query, axis=-1), "b g r q n -> b g (r q) n").astype(value.dtype)
+    y = jnp.einsum("bgmn,bgnk->bgmk", share, value)
+    return rearrange(y, "b g (r q) k -> b q (g r) k", q=query.shape[1])

@@ -221,7 +221,7 @@ class Transformer(nnx.Module):
         """Zeros for `slots` tokens in every layer."""
         config = self.config
         kv_heads, layers = config.kv_heads or config.heads, config.depth if config.stacked else 1
-        shape = (layers, batch, slots, kv_heads, config.head_dim or config.width // config.heads)
+        shape = (layers, batch, kv_heads, slots, config.head_dim or config.width // config.heads)
 
         def one() -> KVCache:
             return KVCache(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))

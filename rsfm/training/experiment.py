@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib.util
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ from rsfm.data.root import REPOSITORY, data_root
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
+from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
+from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
 from rsfm.tokenizers.text import TextTokenizer
@@ -26,9 +29,11 @@ from rsfm.training.checkpoint import read_weights
 from rsfm.training.config import TrainConfig
 from rsfm.training.lora import adapt, require_qwix, with_base
 from rsfm.training.state import Build, TrainState, model_arrays, with_arrays
+from rsfm.training.towers import check_tower, tower_tensors
 from rsfm.weights import read_tensors
 
 CONFIGS = REPOSITORY / "experiments" / "configs"
+WEIGHTS = "model.safetensors"  # of a released checkpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,11 +47,18 @@ class ExperimentConfig:
         train: how it is trained.
         data: the training mixture.
         validation: the mixture of held-out data for the loss during training.
-        tokenizer: folder of the text tokenizer, from the repository root.
+        tokenizer: folder of the text tokenizer, from the repository root; or a .gguf file or a packaged name, as for
+            init_decoder.
+        chat_template: conversations are laid out as the tokenizer's own template says, where it brings one; False: in
+            our shorter way, without the system message that templates add.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
-        init_parts: safetensors of a part of the model by the part's name, from the repository root.
+        init_parts: by the name of a part of the model, from the repository root: safetensors of that part, or the folder
+            of a released checkpoint that has it.
         init_decoder: a language model to start the decoder from: a Hugging Face folder, a hub id, a .gguf file or a
             packaged name. `model.decoder` must have its shape: rsfm.models.hf.decoder_config tells it.
+        init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
+            of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
+            towered one the whole tower.
         file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
     """
 
@@ -57,9 +69,11 @@ class ExperimentConfig:
     data: tuple[Source, ...]
     validation: tuple[Source, ...] = ()
     tokenizer: str = "tokenizers/text"
+    chat_template: bool = True
     init_from: str | None = None
     init_parts: dict[str, str] = dataclasses.field(default_factory=dict)
     init_decoder: str | None = None
+    init_towers: dict[str, str] = dataclasses.field(default_factory=dict)
     file: str | None = None
 
 
@@ -119,7 +133,9 @@ def make_build(config: ExperimentConfig) -> Build:
 
 def make_processor(config: ExperimentConfig) -> Processor:
     """The processor with the model's streams and the experiment's text tokenizer."""
-    text = TextTokenizer.load(REPOSITORY / config.tokenizer)
+    text = open_tokenizer(config.tokenizer)
+    if not config.chat_template:
+        text.template = None
     rows = config.model.decoder.vocabulary
     if text.vocab_size > rows:
         raise UserError(
@@ -128,6 +144,15 @@ def make_processor(config: ExperimentConfig) -> Processor:
         )
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
     return Processor(dataclasses.replace(config.processor, streams=streams), text)
+
+
+def open_tokenizer(name: str) -> TextTokenizer:
+    """A tokenizer folder, from the repository root; or the tokenizer inside a .gguf file or a packaged model."""
+    if name not in PACKAGED and not name.endswith(".gguf"):
+        return TextTokenizer.load(REPOSITORY / name)
+    path = find_packaged(name) if name in PACKAGED else REPOSITORY / name
+    with tempfile.TemporaryDirectory() as folder:
+        return TextTokenizer.load(save_gguf_tokenizer(path, folder))
 
 
 def open_batches(
@@ -169,8 +194,8 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     """A new state with the weights that the config's `init_` fields name; the others stay as drawn from the seed."""
     weights = dict(_whole(Path(config.init_from)) if config.init_from else model_arrays(state))
     for part, file in config.init_parts.items():
-        tensors = {f"{part}.{name}": value for name, value in read_tensors(REPOSITORY / file).items()}
-        lacking = {name for name in weights if name.startswith(part + ".")} - tensors.keys()
+        tensors = _part(part, REPOSITORY / file)
+        lacking = {name for name in weights if name == part or name.startswith(part + ".")} - tensors.keys()
         if lacking or not tensors:
             raise UserError(
                 f"init_parts: {file} lacks {sorted(lacking)[:3]} of {part}. Give the safetensors of that part."
@@ -180,6 +205,10 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
         tensors, report = decoder_tensors(config.init_decoder, config.model.decoder)
         print(report.table())
         weights |= {f"decoder.{name}": value for name, value in tensors.items()}
+    for part, name in config.init_towers.items():
+        tensors, report = tower_tensors(config.model, part, name, weights)
+        print(report.table())
+        weights |= tensors
     if config.train.lora is not None:
         weights = with_base(weights, model_arrays(state), config.train.lora)
     return with_arrays(state, weights)
@@ -193,11 +222,22 @@ def check_initial(config: ExperimentConfig) -> None:
         raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
     if config.init_decoder:
         decoder_config(config.init_decoder)
+    for part, name in config.init_towers.items():
+        check_tower(config.model, part, name)
     for part, file in config.init_parts.items():
-        if not (REPOSITORY / file).is_file():
+        path = REPOSITORY / file
+        if not (path / WEIGHTS if path.is_dir() else path).is_file():
             raise UserError(f"init_parts: no file {file} for {part}. Give the safetensors of that part.")
 
 
+def _part(part: str, path: Path) -> dict[str, Any]:
+    """The tensors of a part by their names in the model: a file has them without the part's name, a checkpoint with it."""
+    if not path.is_dir():
+        return {f"{part}.{name}": value for name, value in read_tensors(path).items()}
+    whole = read_tensors(path / WEIGHTS)
+    return {name: value for name, value in whole.items() if name == part or name.startswith(part + ".")}
+
+
 def _whole(folder: Path) -> dict[str, Any]:
-    released = folder / "model.safetensors"
+    released = folder / WEIGHTS
     return read_tensors(released) if released.exists() else read_weights(folder)

@@ -108,6 +108,11 @@ def linear_layers(model: nnx.Module) -> dict[str, tuple[nnx.Module, str]]:
     return found
 
 
+def has_adapters(model: nnx.Module) -> bool:
+    """Whether any layer carries an adapter."""
+    return any(isinstance(module, LoraLinear) for _, module in nnx.iter_modules(model))
+
+
 def merge_adapters(model: nnx.Module) -> dict[str, np.ndarray]:
     """The parameters of the plain model that does what the adapted one does, by dotted name."""
     arrays = {
@@ -150,23 +155,38 @@ def fingerprint(path: Path) -> str:
 
 
 def quantized(kernel: Float[Array, "*l i o"], kind: str) -> tuple[Array, Float[Array, "*l s o"]]:
-    """Codes and scales: int8 with a scale an output, or NormalFloat-4 with one every BLOCK inputs of an output."""
+    """Codes and scales: int8 with a scale an output, or NormalFloat-4 with one every BLOCK inputs of an output.
+
+    Two codes of four bits share a byte: neither checkpoints nor every device know a type of four bits.
+    """
     import qwix
 
     rank = kernel.ndim
+    if kind == "nf4" and kernel.shape[-2] % 2:
+        raise UserError(
+            f"lora.quantize nf4: a layer of {kernel.shape[-2]} inputs was targeted, expected an even number. "
+            "Take int8, or leave the layer out of lora.targets."
+        )
     shared = {rank - 2: math.gcd(kernel.shape[-2], BLOCK)} if kind == "nf4" else {}
     others = [axis for axis in range(rank) if axis != rank - 2]
     dtype = jnp.int8 if kind == "int8" else kind
     array = qwix.quantize(kernel.astype(jnp.float32), dtype, channelwise_axes=others, tiled_axes=shared)
-    return array.qvalue, array.scale
+    codes = array.qvalue
+    if kind == "nf4":
+        low, high = (codes[..., first::2, :].astype(jnp.uint8) for first in (0, 1))
+        codes = low | high << 4
+    return codes, array.scale
 
 
 def dequantized(codes: Array, scale: Float[Array, "*l s o"], kind: str) -> Float[Array, "*l i o"]:
     """The kernel that codes and scales stand for."""
     import qwix
 
-    qtype = jnp.int8 if kind == "int8" else kind
-    return qwix.dequantize(qwix.QArray(qvalue=codes, scale=scale, qtype=qtype))
+    if kind == "int8":
+        return qwix.dequantize(qwix.QArray(qvalue=codes, scale=scale, qtype=jnp.int8))
+    *lead, half, outputs = codes.shape
+    pairs = jnp.stack([codes & 15, codes >> 4], axis=-2).reshape(*lead, 2 * half, outputs)
+    return qwix.dequantize(qwix.QArray(qvalue=pairs.astype(jnp.uint4), scale=scale, qtype=kind))
 
 
 def require_qwix(config: LoraConfig) -> None:

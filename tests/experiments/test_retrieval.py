@@ -1,15 +1,10 @@
 """Scores of retrieval: hits by picture are the metrics' own numbers; the neighbours' captions find their likes."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from experiments.retrieval import NAMES, hits, neighbours_similarity, rows
 from rsfm.metrics.retrieval import retrieval_scores
-from rsfm.sensors import SENSORS
-from rsfm.sensors.observe import observe
-from rsfm.types import Record
 
 
 def test_hits_average_to_the_metric(rng):
@@ -23,14 +18,8 @@ def test_hits_average_to_the_metric(rng):
     assert made[-1]["low"] <= made[-1]["value"] <= made[-1]["high"]
 
 
-def test_neighbours_speak_for_a_picture(rng):
-    def record(colour: int, captions: tuple[str, ...]) -> Record:
-        picture = rng.uniform(0, 0.2, size=(1, 16, 16, 3)).astype(np.float32)
-        picture[..., colour] += 0.7
-        seen = observe(SENSORS["aerial_rgb"], picture, time_days=[9000.0], gsd_m=1.0)
-        return Record(id="x", observations={"aerial_rgb": seen}, captions=captions)
-
-    train = [record(i % 2, ((f"a red desert {i}", f"a green forest {i}")[i % 2],)) for i in range(20)]
-    queries = [dataclasses.replace(record(colour, ()), id=str(colour)) for colour in (0, 1)]
-    similarity = neighbours_similarity(train, queries, ["red desert", "green forest"])
+def test_neighbours_speak_for_a_picture():
+    captions = [(f"a red desert {i}", f"a green forest {i}")[i % 2 : i % 2 + 1] for i in range(20)]
+    index = np.array([[0, 2, 4], [1, 3, 5]])
+    similarity = neighbours_similarity(captions, index, ["red desert", "green forest"])
     assert similarity[0, 0] > similarity[0, 1] and similarity[1, 1] > similarity[1, 0]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.models.location import GeoCLIP, LocationConfig, LocationTower, equal_earth
-from rsfm.weights import assign, load_weights
+from rsfm.errors import UserError
+from rsfm.models.location import Gallery, GeoCLIP, LocationConfig, LocationTower, equal_earth, load_geoclip
+from rsfm.weights import assign, save_weights
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "fixtures" / "geoclip.npz"
@@ -54,17 +55,34 @@ def test_logits_are_the_packages(small, recorded):
 
 
 def test_the_likeliest_place_is_found(small, recorded):
-    gallery = jnp.asarray(recorded["places"])
-    places, share = small.locate(jnp.asarray(recorded["features"]), gallery, count=3)
+    """Among a gallery embedded in parts."""
+    gallery, features = recorded["places"].astype(np.float32), jnp.asarray(recorded["features"])
+    places, share = Gallery(small, gallery, chunk=3).locate(features, count=3)
     best = recorded["logits"].argmax(1)
-    np.testing.assert_array_equal(places[:, 0], recorded["places"][best])
+    np.testing.assert_array_equal(places[:, 0], gallery[best])
     assert (np.diff(share, axis=1) <= 0).all() and (share.sum(1) <= 1.00001).all()
+
+
+def test_a_folder_holds_the_weights_and_the_gallery(small, recorded, tmp_path):
+    with pytest.raises(UserError, match="no model.safetensors of GeoCLIP.*convert.py"):
+        load_geoclip(tmp_path)
+    save_weights(tmp_path / "model.safetensors", small, dtype="float32")
+    with pytest.raises(UserError, match=r"gallery.npy: not a readable .npy"):
+        load_geoclip(tmp_path)
+    np.save(tmp_path / "gallery.npy", recorded["places"][:, ::-1] + 90)
+    with pytest.raises(UserError, match=r"gallery.npy: expected \(places, 2\)"):
+        load_geoclip(tmp_path)
+    np.save(tmp_path / "gallery.npy", recorded["places"])
+    model, gallery = load_geoclip(tmp_path)
+    np.testing.assert_array_equal(gallery, recorded["places"].astype(np.float32))
+    places = jnp.asarray(gallery)
+    np.testing.assert_array_equal(model.location(places), small.location(places))
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="run tokenizers/geoclip/convert.py, or set RSFM_GEOCLIP to its folder")
 def test_real_weights(recorded):
-    model = GeoCLIP(LocationConfig(), rngs=nnx.Rngs(0))
-    load_weights(REAL, model)
+    model, gallery = load_geoclip(REAL.parent)
+    assert model.location.config.frequencies == 256 and gallery.shape == (100_000, 2)
     np.testing.assert_allclose(model.location(jnp.asarray(recorded["places"])), recorded["real"], atol=1e-4)
 
 

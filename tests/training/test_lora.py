@@ -213,3 +213,34 @@ def test_bad_words(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main([*words, *more]) == 2
         assert told in capsys.readouterr().err
     assert not (place / "none").exists()
+
+
+def test_a_checkpoint_of_an_adapted_model_has_them_merged(place: Path, tmp_path: Path) -> None:
+    """What `rsfm train` leaves after a run with adapters is a plain checkpoint."""
+    loaded = pretrained.load(place / "base")
+    stirred(adapt(loaded.model, LoraConfig(rank=2, targets=("decoder",)), rngs=nnx.Rngs(1)))
+    expected = merge_adapters(loaded.model)
+    folder = pretrained.save_checkpoint(tmp_path / "model", loaded.model, loaded.processor, card="", dtype="float32")
+    found = named_parameters(pretrained.load(folder).model)
+    assert found.keys() == expected.keys() == named_parameters(pretrained.load(place / "base").model).keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(np.asarray(found[name][...]), value, rtol=1e-6)
+
+
+def test_adapters_beside_a_quantized_base(place: Path) -> None:
+    """QLoRA from the command line: only adapters train, and adapter and merged checkpoint answer alike."""
+    pytest.importorskip("qwix")
+    few = ["--lora-targets", "decoder.transformer.blocks.mlp"]  # each shape quantized is a compilation
+    done = finetune(place, "--out", str(place / "quantized"), "--lora", "4", "--quantize", "nf4", *few)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((place / "quantized" / "trainable.json").read_text())
+    assert all(row["name"].endswith((".lora_a", ".lora_b")) for row in told["trainable"])
+    assert any(row["name"].endswith(".kernel_codes") for row in told["frozen"])
+    picture = next((place / "data").rglob("*.jpg"))
+    adapter, merged = (
+        pretrained.load(place / "quantized" / part).predict(
+            picture, "Map the water, trees.", sensor="aerial_rgb", probability=True
+        )
+        for part in ("adapter", "model")
+    )
+    np.testing.assert_allclose(adapter.probability, merged.probability, atol=1e-5)

@@ -233,7 +233,7 @@ def advance(model: LanguageModel, writing: Writing, choice: Choice, count: int) 
 def read(model: LanguageModel, writing: Writing, token: Int[Array, " b"]) -> Writing:
     """One more token of each row goes through the decoder."""
     at = writing.first + writing.step
-    place = jnp.arange(writing.prefix.shape[1], writing.cache.keys.shape[2])
+    place = jnp.arange(writing.prefix.shape[1], writing.cache.slots)
     seen = jnp.concatenate([writing.prefix, place <= at[:, None]], axis=1)
     hidden, cache = decoder_of(model).step(token, at, seen, writing.cache)
     return replace(writing, hidden=hidden, cache=cache, step=writing.step + 1)

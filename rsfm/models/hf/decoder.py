@@ -130,7 +130,7 @@ def convert(
         shape, axis = tuple(wanted[ours].shape), VOCABULARY_AXIS.get(ours)
         out[ours] = _assemble(checkpoint, ours, names, shape)
         if axis is not None and out[ours].shape != shape:
-            resized.append((ours, out[ours].shape[axis], shape[axis]))
+            resized.append((ours, f"{out[ours].shape[axis]} -> {shape[axis]} rows", "new rows: the mean"))
             out[ours] = _with_rows(out[ours], shape[axis], axis)
         loaded.append((ours, shape, names[0] if len(names) == 1 else names[0].replace(".0.", ".*.", 1)))
     if drawn:

@@ -14,21 +14,21 @@ class LoadReport:
     loaded: (our name, shape, their name) of what was read; a name of a stacked tensor has "*" for the layer.
     missing: our tensors that the checkpoint lacks; drawn afresh, because the caller allowed it.
     unexpected: their tensors that have no place here; left out, because the caller allowed it.
-    resized: (our name, rows in the checkpoint, rows here).
+    resized: (our name, from what size to what, how), of loaded tensors.
     """
 
     where: str
     loaded: tuple[tuple[str, tuple[int, ...], str], ...]
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    resized: tuple[tuple[str, int, int], ...] = ()
+    resized: tuple[tuple[str, str, str], ...] = ()
 
     def table(self) -> str:
         """A line a tensor, in aligned columns, and a line of totals."""
         rows = [("loaded", name, " x ".join(map(str, shape)), theirs) for name, shape, theirs in self.loaded]
         rows += [("missing", name, "drawn afresh", "") for name in self.missing]
         rows += [("unexpected", "", "left out", name) for name in self.unexpected]
-        rows += [("resized", name, f"{old} -> {new} rows", "new rows: the mean") for name, old, new in self.resized]
+        rows += [("resized", *row) for row in self.resized]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         counts = (

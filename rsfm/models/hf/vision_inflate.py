@@ -12,9 +12,12 @@ from flax import nnx
 from jaxtyping import Float
 
 from rsfm.errors import UserError
-from rsfm.models.tower import PictureTower
+from rsfm.models.hf.report import LoadReport
+from rsfm.models.hf.vision_load import load_towers
+from rsfm.models.tower import PictureTower, Towers
 from rsfm.tokenizers.spectral import SpectralTokenizer, resize_kernel
 from rsfm.types import Observation
+from rsfm.weights import named_parameters
 
 RGB_UM, RGB_WIDTH_UM = (0.665, 0.56, 0.49), (0.03, 0.035, 0.065)  # Sentinel-2's red, green and blue
 SIGMA_UM = 0.02
@@ -26,6 +29,34 @@ def patch_embedding(tower: PictureTower) -> tuple[Float[np.ndarray, "p p 3 d"], 
     kernel = np.asarray(tower.patches.kernel[...]).reshape(p, p, 3, width)
     bias = np.zeros(width, np.float32) if tower.patches.bias is None else np.asarray(tower.patches.bias[...])
     return kernel, bias
+
+
+def inflate_from(tokenizer: SpectralTokenizer, name: str) -> LoadReport:
+    """Inflates the patch embedding of a published tower into a tokenizer, in place, and tells what became of its tensors.
+
+    Our normalised values have mean 0 and deviation 1 over land, as pictures have in the units of the towers: they go in
+    as they are.
+
+    Args:
+        tokenizer: see `inflate`.
+        name: a Hugging Face folder, a hub id, or a file in OpenAI's layout.
+    """
+    towers, report = load_towers(name)
+    tower = towers.picture if isinstance(towers, Towers) else towers
+    kernel, bias = patch_embedding(tower)
+    inflate(tokenizer, kernel, bias)
+    theirs = {ours.removeprefix("picture."): source for ours, _, source in report.loaded}
+    pairs = {"kernel": "patches.kernel", "group": "patches.bias"}
+    sources = {ours: theirs[key] for ours, key in pairs.items() if key in theirs}
+    params, (old, new) = named_parameters(tokenizer), (tower.config.patch, tokenizer.config.patch)
+    change = (("kernel", f"{old} -> {new} pixels a side", "same tokens for an enlarged picture"),)
+    return LoadReport(
+        where=name,
+        loaded=tuple((ours, tuple(params[ours].shape), source) for ours, source in sources.items()),
+        missing=tuple(sorted(params.keys() - sources.keys())),
+        unexpected=tuple(source for key, source in theirs.items() if key not in pairs.values()),
+        resized=change if old != new else (),
+    )
 
 
 def inflate(

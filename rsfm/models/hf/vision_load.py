@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from rsfm.errors import UserError, lookup
 from rsfm.models.hf.checkpoint import open_checkpoint
+from rsfm.models.hf.folder import Checkpoint
 from rsfm.models.hf.report import LoadReport, refuse
 from rsfm.models.hf.vision_configs import (
     clip_config,
@@ -63,10 +64,21 @@ def load_towers(
     if path.is_file():
         return _load_openai(path, activation, allow)
     checkpoint = open_checkpoint(name)
-    kind = checkpoint.config.get("model_type", "")
-    config = lookup(CONFIGS, f"picture model ({checkpoint.where})", kind)(checkpoint.config, checkpoint.where)
+    config = _read_config(checkpoint)
     module = nnx.eval_shape(lambda: build(config))
     return fill(module, layout(config), checkpoint.tensors, checkpoint.where, allow)
+
+
+def picture_config(name: str | Path) -> PictureConfig:
+    """The config of a published picture tower, for a stream that is to hold it: {"tower": to_json(picture_config(name))}."""
+    path = Path(name)
+    config = load_towers(path)[0].config if path.is_file() else _read_config(open_checkpoint(name))
+    return config.picture if isinstance(config, TowersConfig) else config
+
+
+def _read_config(checkpoint: Checkpoint) -> TowersConfig | PictureConfig:
+    kind = checkpoint.config.get("model_type", "")
+    return lookup(CONFIGS, f"picture model ({checkpoint.where})", kind)(checkpoint.config, checkpoint.where)
 
 
 def _load_openai(path: Path, activation: str, allow: Sequence[str]) -> tuple[Towers, LoadReport]:
