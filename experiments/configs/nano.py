@@ -30,7 +30,7 @@ from rsfm.training.experiment import ExperimentConfig
 
 FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 # The Slovenian map knows who farms; the global one calls planted grass crops and the rest rangeland.
-EOLEARN_NAMES = {
+EOLEARN_NAMES: dict[str, tuple[str, ...]] = {
     "cultivated land": ("crops",),
     "forest": ("trees",),
     "grassland": ("crops", "rangeland"),

@@ -18,7 +18,7 @@ from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import load_config
 
 NANO = load_config("nano")
-SCENE_COVER = {
+SCENE_COVER: dict[str, tuple[str, ...]] = {
     "farmland": ("crops",),
     "forest": ("trees",),
     "meadow": ("rangeland",),
@@ -31,7 +31,7 @@ SCENE_COVER = {
 }
 # Of BigEarthNet's classes (CORINE): each pixel is of one of the classes of all the patch's tags. CORINE's pastures are fenced
 # and sown or mown; the global legend calls planted grass crops, and rangeland what nobody plots.
-TAG_COVER = {
+TAG_COVER: dict[str, tuple[str, ...]] = {
     "Arable land": ("crops",),
     "Pastures": ("crops",),
     "Coniferous forest": ("trees",),
