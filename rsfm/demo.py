@@ -32,7 +32,7 @@ class Patch:
     Attributes:
         optical, radar: folder names.
         place: for people.
-        trained_on: whether the shipped checkpoint saw its labels in training.
+        trained_on: whether the shipped checkpoint saw the names of its classes in training; no map of any patch was there to see.
     """
 
     optical: str
@@ -115,7 +115,7 @@ def unpack(scratch: Path) -> dict[str, Path]:
     return {kind: extract(package_folder() / name, scratch) for kind, name in ARCHIVES.items()}
 
 
-def show(loaded: Pretrained, scratch: Path, *, patch: str = "austria", questions: Sequence[str] = ()) -> Shown:
+def show(loaded: Pretrained, scratch: Path, *, patch: str = "finland", questions: Sequence[str] = ()) -> Shown:
     """Asks the demonstration's questions of a patch.
 
     Args:
@@ -170,6 +170,6 @@ def report(shown: Shown) -> str:
             if value.low is not None and value.high is not None:
                 interval = f"90 % interval {value.low:.1f} to {value.high:.1f}"
                 lines.append(f"    {value.name}: {value.value:.1f} {value.unit}, {interval}")
-    seen = "its labels were in training" if shown.patch.trained_on else "it was not in training"
+    seen = "these names were in training, no map of it" if shown.patch.trained_on else "it was not in training"
     lines += ["", f"What the patch's own labels say ({seen}): {'; '.join(shown.labels)}."]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 
 BASELINES = "baselines"  # the `config` of a row that no learned model made
-BEGIN, END = re.compile(r"<!-- results(?:: (?P<datasets>[a-z0-9_ ]+?))? -->"), "<!-- /results -->"
+BEGIN, END = re.compile(r"<!-- results(?:: (?P<datasets>[a-z0-9_/ -]+?))? -->"), "<!-- /results -->"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,19 +155,33 @@ def tables(rows: Sequence[Result], dataset: str | None = None) -> str:
 
 
 def _table(dataset: str, split: str, protocol: str, rows: Sequence[Result]) -> str:
+    """The scores; then a table for each score that is told by part as well ("coverage, month 06")."""
+    parts: dict[str, list[Result]] = {"": []}
+    for row in rows:
+        score, comma, part = row.metric.partition(", ")
+        named = dataclasses.replace(row, metric=part if comma else score)
+        parts.setdefault(score if comma else "", []).append(named)
+    sizes = sorted({row.n for row in parts[""] or rows})
+    lines = [f"**{dataset}** {split}, {protocol}, n = {' / '.join(f'{n:,}' for n in sizes)}"]
+    for score, some in parts.items():
+        if some:
+            lines += ["", f"{score} by part:", ""] if score else [""]
+            lines += _lines(some)
+    return "\n".join(lines)
+
+
+def _lines(rows: Sequence[Result]) -> list[str]:
     metrics = list(dict.fromkeys(row.metric for row in rows))
     models = list(dict.fromkeys((row.config, row.model) for row in rows))
     models.sort(key=lambda key: key[0] != BASELINES)  # stable: baselines first, then as measured
     cells = {(row.config, row.model, row.metric): format_number(row) for row in rows}
-    sizes = sorted({row.n for row in rows})
-    lines = [f"**{dataset}** {split}, {protocol}, n = {' / '.join(f'{n:,}' for n in sizes)}", ""]
-    lines += ["| model | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
+    lines = ["| model | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
     for config, model in models:
         name = model if config == BASELINES else f"**{model}**"
         if config not in (BASELINES, model):
             name += f" ({config})"
         lines.append("| " + " | ".join([name, *(cells.get((config, model, m), "") for m in metrics)]) + " |")
-    return "\n".join(lines)
+    return lines
 
 
 def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
@@ -175,7 +189,7 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
 
     Args:
         readme_path: a file that holds `<!-- results -->` and `<!-- /results -->`; the first may name the data sets to
-            show, `<!-- results: aid_rsicd terramesh -->`.
+            show, or one protocol of a set, `<!-- results: aid_rsicd fuel_moisture/published -->`.
         folder: result files; default `experiments/results` beside the README.
 
     Returns:
@@ -191,7 +205,8 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
         )
     wanted = (begins[0]["datasets"] or "").split()
     rows = read_rows(folder or readme_path.parent / "experiments" / "results")
-    body = tables([row for row in rows if not wanted or row.dataset in wanted])
+    chosen = [row for row in rows if not wanted or {row.dataset, f"{row.dataset}/{row.protocol}"} & set(wanted)]
+    body = tables(chosen)
     before, after = text[: begins[0].end()], text[text.index(END) :]
     readme_path.write_text(f"{before}\n{body}\n{after}", encoding="utf-8")
     return body

@@ -42,7 +42,7 @@ def write_band(path: Path, size: int, dtype: str, low: float, high: float) -> No
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package folder with archives in the published layout, one patch each."""
-    patch = demo.PATCHES["austria"]
+    patch = demo.PATCHES["finland"]
     source, folder = tmp_path / "source", tmp_path / "site" / demo.PACKAGE
     folder.mkdir(parents=True)
     facts = {"labels": ["Non-irrigated arable land"], "acquisition_date": "2017-06-13 10:10:31"}

@@ -98,6 +98,22 @@ def test_a_readme_may_name_the_data_sets_it_shows(tmp_path: Path) -> None:
     assert "aid_rsicd" not in text and text.startswith("<!-- results: terramesh levir_cd -->\n**terramesh**")
 
 
+def test_a_readme_may_name_one_protocol_of_a_data_set(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results: fuel_moisture/tile-out -->\n<!-- /results -->\n")
+    path = tmp_path / "experiments" / "results" / "nano.jsonl"
+    append_rows(path, [row(dataset="fuel_moisture", protocol=p) for p in ("tile-out", "published")])
+    body = write_readme_tables(readme)
+    assert "tile-out" in body and "published" not in body
+
+
+def test_scores_by_part_have_a_table_of_their_own(tmp_path: Path) -> None:
+    names = ("coverage", "coverage, month 05", "coverage, month 06", "width")
+    written = tables(append_rows(tmp_path / "a.jsonl", [row(metric=name) for name in names]))
+    assert "| model | coverage | width |" in written and "| model | month 05 | month 06 |" in written
+    assert written.index("coverage by part:") > written.index("| width |")
+
+
 @pytest.mark.parametrize("text", ["no marks", "<!-- results -->", "<!-- /results --> <!-- results -->"])
 def test_readme_without_marks_is_left_alone(tmp_path: Path, text: str) -> None:
     readme = tmp_path / "README.md"

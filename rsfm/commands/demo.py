@@ -13,7 +13,7 @@ def demo(
     *,
     out: Path = Path("demo"),
     checkpoint: str = "nano",
-    patch: str = "austria",
+    patch: str = "finland",
     ask: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
@@ -21,12 +21,12 @@ def demo(
 
     Example:
         rsfm demo
-        rsfm demo --patch finland --ask "How many hectares of water are there?"
+        rsfm demo --patch austria --ask "How many hectares of water are there?"
 
     Args:
         out: folder for answer.json, mask.tif (COG), mask.geojson and overlay.png.
         checkpoint: name of a shipped checkpoint, or its folder.
-        patch: austria, finland, finland_snow, ireland, ireland_fields or portugal.
+        patch: finland, finland_snow, austria, ireland, ireland_fields or portugal.
         ask: a question of your own; repeat it for more.
         as_json: print JSON only.
     """
