@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from experiments import seams
 from rsfm import predict as prediction
 from rsfm.errors import UserError
 from rsfm.footprint import RecordFootprint, open_footprint
@@ -251,20 +252,12 @@ def test_one_window_of_nano_is_its_plain_forward_bit_for_bit(nano: Pretrained) -
 def test_steps_of_nano_across_seams_of_a_real_scene(nano: Pretrained, published_data: Path) -> None:
     """Landsat 7, 3 x 3 windows: the mean step in class probability between neighbours is no larger at a seam."""
     footprint = open_footprint([published_data / "landsat7_stars" / "L7_ETMs.tif"], sensors=["landsat7_etm"])
-    question = "Map the land cover: water, trees, crops, built area."
-    parts = map_rows(nano.model, nano.processor, footprint, question, batch_size=1)  # compiled for one already
-    probability = np.concatenate([part.probability for part in parts], axis=1)
-    size = nano.config.streams["optical"].spec.size
-    tiling = prediction.Tiling(height=footprint.height, width=footprint.width, size=size)
-    at_seams, elsewhere = [], []
-    for axis, starts in ((1, tiling.rows), (2, tiling.columns)):
-        step = np.abs(np.diff(probability, axis=axis)).mean((0, 3 - axis))
-        seams = [edge - 1 for start in starts for edge in (start, start + size) if 0 < edge < probability.shape[axis]]
-        at_seams += step[seams].tolist()
-        elsewhere += np.delete(step, seams).tolist()
-    told = f"{len(tiling)} windows: {np.mean(at_seams):.5f} at seams, {np.mean(elsewhere):.5f} elsewhere"
-    print(told)
-    assert len(tiling) == 9 and np.mean(at_seams) <= np.mean(elsewhere), told
+    at, elsewhere = seams.at_and_elsewhere(
+        seams.probabilities(nano, footprint), nano.config.streams["optical"].spec.size
+    )
+    assert len(at) == 8 and at.mean() <= elsewhere.mean(), (
+        f"{at.mean():.5f} at edges, {elsewhere.mean():.5f} elsewhere"
+    )
 
 
 BIG = """

@@ -82,6 +82,7 @@ class Guesser:
 
     def __init__(self, weights: Path | None, tower: str):
         from flax import nnx
+        from transformers import CLIPImageProcessorPil
 
         from rsfm.data.root import REPOSITORY
         from rsfm.models.hf.vision_load import load_towers
@@ -95,14 +96,17 @@ class Guesser:
             found = f"{clip.config.picture.project} wide" if isinstance(clip, Towers) else "a tower without sentences"
             raise UserError(f"{tower}: GeoCLIP reads CLIP features {width} wide, found {found}. Give ViT-L/14.")
         self.tower, self.gallery = clip.picture, Gallery(model, places, bar=True)
+        size = clip.config.picture.size
+        self.pixels = CLIPImageProcessorPil(
+            size={"shortest_edge": size}, crop_size={"height": size, "width": size}, return_tensors="np"
+        )
         self.read = nnx.jit(lambda tower, picture: tower(picture)[1])
 
     def __call__(self, name: str, footprint: Footprint, top: int) -> dict[str, Any]:
         from rsfm.geolocation import distance_km
-        from rsfm.models.hf.vision_pixels import clip_pixels
 
-        pixels = clip_pixels(visible(footprint), self.tower.config.size)
-        (places,), (shares,) = self.gallery.locate(self.read(self.tower, pixels[None]), count=top)
+        pixels = np.asarray(self.pixels(visible(footprint))["pixel_values"]).transpose(0, 2, 3, 1)
+        (places,), (shares,) = self.gallery.locate(self.read(self.tower, pixels), count=top)
         pairs = zip(places.tolist(), shares.tolist(), strict=True)
         guesses = [{"longitude": x, "latitude": y, "share": share} for (x, y), share in pairs]
         entry: dict[str, Any] = {"scene": name, "places": guesses}

@@ -11,11 +11,11 @@ from flax import nnx
 from PIL import Image
 from rasterio.transform import from_origin
 from safetensors.numpy import save_file
+from transformers import CLIPImageProcessorPil
 
 from rsfm import cli
 from rsfm.geolocation import distance_km
 from rsfm.models.hf.vision_load import load_towers
-from rsfm.models.hf.vision_pixels import CLIP_DEVIATION, CLIP_MEAN, clip_pixels
 from rsfm.models.location import GeoCLIP, LocationConfig
 from rsfm.weights import save_weights
 from tests.models.towers_reference import read
@@ -56,7 +56,9 @@ def test_a_picture_gets_the_places_of_the_model(
     assert len(told["places"]) == 3 and "error_km" not in told, "a picture without CRS has no true place"
     clip, geoclip = folders
     tower, _ = load_towers(clip)
-    features = nnx.jit(lambda m, x: m(x)[1])(tower.picture, clip_pixels(np.asarray(Image.open(photo)), 16)[None])
+    reader = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    pixels = np.asarray(reader(Image.open(photo), return_tensors="np")["pixel_values"]).transpose(0, 2, 3, 1)
+    features = nnx.jit(lambda m, x: m(x)[1])(tower.picture, pixels)
     logits = np.asarray(GeoCLIP(SMALL, rngs=nnx.Rngs(0))(features, jnp.asarray(PLACES)))[0]
     best = np.argsort(-logits)[:3]
     found = [(place["longitude"], place["latitude"]) for place in told["places"]]
@@ -108,23 +110,3 @@ def test_what_is_missing_is_told(
     save_file(tensors, tmp_path / "model.safetensors")
     assert run((tmp_path, folders[1]), photo) == 2
     assert "GeoCLIP reads CLIP features 12 wide, found a tower without sentences" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("shape", [(30, 50), (50, 31), (16, 16), (9, 12)])
-def test_pixels_are_the_middle_of_the_picture(shape: tuple[int, int]) -> None:
-    rgb = np.full((*shape, 3), 100, np.uint8)
-    rgb[:, : shape[1] // 12] = 0  # an edge that is cut away where the picture is wide
-    pixels = clip_pixels(rgb, 16)
-    assert pixels.shape == (16, 16, 3) and pixels.dtype == np.float32
-    np.testing.assert_allclose(pixels[8, 8] * CLIP_DEVIATION + CLIP_MEAN, 100 / 255, atol=1e-6)
-
-
-@pytest.mark.parity
-@pytest.mark.parametrize("shape", [(30, 50), (51, 31), (16, 16), (300, 211), (9, 12)])
-def test_pixels_are_those_of_transformers(shape: tuple[int, int]) -> None:
-    pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    processor = transformers.CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
-    theirs = np.asarray(processor(images=Image.fromarray(rgb), return_tensors="np")["pixel_values"])[0]
-    np.testing.assert_allclose(clip_pixels(rgb, 16), theirs.transpose(1, 2, 0), atol=1e-6)
