@@ -2,7 +2,7 @@
 
 Command:  python -m experiments.captions                (about three minutes on two cores; `eval` extra)
 Expected: the most frequent caption far below all; nearest neighbours by ImageNet features above those by statistics.
-Result:   experiments/results/captions.jsonl; `rsfm results --dataset aid_rsicd` prints it.
+Result:   none yet: not run on the whole split.
 
 Train to val, as the models: the most frequent caption of train; the first caption of the nearest training picture, by
 colour and texture statistics and by the frozen EfficientNet-lite0 that nano sees with; and among the captions of the ten
