@@ -6,6 +6,7 @@ A step is a folder that appears under its name only when it is complete; what a 
 import contextlib
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -47,9 +48,8 @@ class Checkpoints:
             if error is None:  # else the error that led here is the one to tell
                 raise
         finally:
-            if self._full:  # now that no thread writes any more
-                for draft in self.folder.glob("*.orbax-checkpoint-tmp"):
-                    shutil.rmtree(draft, ignore_errors=True)
+            if self._full:
+                self._sweep()
 
     @property
     def latest(self) -> int | None:
@@ -99,6 +99,17 @@ class Checkpoints:
                 f"{self.folder / str(step)}: not a checkpoint of this model and optimizer ({_first_line(error)})."
             ) from error
         return _join(state, found["model"], found["training"]), found["meta"]["position"]
+
+    def _sweep(self) -> None:
+        """Takes away half-written steps. After one array has failed, threads of Orbax write others for a moment and make
+        the folder anew, so it must be seen gone for half a second."""
+        gone, last = 0, time.monotonic() + 10
+        while gone < 5 and time.monotonic() < last:
+            drafts = list(self.folder.glob("*.orbax-checkpoint-tmp"))
+            gone = 0 if drafts else gone + 1
+            for draft in drafts:
+                shutil.rmtree(draft, ignore_errors=True)
+            time.sleep(0.1)
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
