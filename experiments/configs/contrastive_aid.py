@@ -5,13 +5,15 @@ Question:  how far above band statistics + nearest neighbour does a 4 M-paramete
 Command:   rsfm train experiments/configs/contrastive_aid.py --out runs/contrastive_aid
            python -m experiments.retrieval runs/contrastive_aid
            python -m experiments.retrieval --baseline
-Expected:  above the baseline's mR; how far is not known. 7.5 CPU seconds a step: 300 steps are 20 minutes on two free cores.
-Result:    none yet: the run has not been made.
+Expected:  above the baseline's mR; how far is not known. 7.5 CPU seconds a step: 200 steps are 13 minutes on two free cores.
+Result:    200 steps, val: mR 12.28 [11.15, 13.35], EfficientNet + captions of ten neighbours 9.06, statistics 4.11; zero-shot scene
+           accuracy .781 [.756, .805] of 30 classes.
 
 Each caption ends in `<ret>`. The decoder learns to write the caption from the picture (text loss), and, reading the caption
-without the picture, the state at `<ret>` is pulled towards the picture's pooled tokens (InfoNCE, learned scale, a queue of
-earlier pairs). Equal captions, of which RSICD has many, are not each other's wrong answers. The pyramid stays frozen.
-For the sigmoid loss: --train.loss.contrast sigmoid, with start="sigmoid" and queue=0 in the head's config.
+without the picture, the state at `<ret>` is pulled towards the picture's pooled tokens (InfoNCE, learned scale). Equal
+captions, of which RSICD has many, are not each other's wrong answers. The pyramid stays frozen. No queue of earlier pairs: with
+one of 512 from the first step the vectors drift, which tells old pairs from new, and nothing is learned (LOG.md).
+For the sigmoid loss: --train.loss.contrast sigmoid, with start="sigmoid" in the head's config.
 """
 
 import dataclasses
@@ -52,11 +54,11 @@ CONFIG = ExperimentConfig(
     model=dataclasses.replace(
         SIZES["nano"],
         streams={"optical": SIZES["nano"].streams["optical"]},
-        contrastive=ContrastiveConfig(width=192, queue=512),
+        contrastive=ContrastiveConfig(width=192),
     ),
     processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
     train=TrainConfig(
-        steps=300,
+        steps=200,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=30, final_fraction=0.02),
         loss=LossConfig(contrast="softmax"),
         freeze=("tokenizers.optical.pyramid",),
