@@ -11,7 +11,7 @@ colour and texture statistics and by the frozen EfficientNet-lite0 that nano see
 nearest by those features the one most like the others (Devlin et al. 2015, arXiv:1505.04467; here by tf-idf of words).
 
 Beside them, of RSICD's test list of 1,093 pictures, which this copy of the data has not: EarthDial's published predictions
-BLEU-4 .352, CIDEr-D .994 (`rsfm score`), RSGPT's paper CIDEr 1.03. Those see whole pictures of RSICD, here AID's at 150 px.
+BLEU-4 .352, CIDEr-D .994, RSGPT's paper CIDEr 1.03. Those see whole pictures of RSICD, here AID's at 150 px.
 n pictures · t training pictures · k features · h w pixels
 """
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from rsfm.footprint import Footprint
+from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import stream
 from rsfm.predict import as_footprint, forward, predict, stack, whole, written
@@ -16,7 +17,6 @@ from rsfm.processor import Processor
 from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.tokenizers import forms
 from rsfm.tokenizers.constraint import Constraint, constrain
-from rsfm.tokenizers.mentions import images, place_images
 from rsfm.tokenizers.text import TextStream
 from rsfm.types import Answer, Predictions, Record
 
@@ -25,7 +25,7 @@ class Conversation:
     """A dialogue about a footprint.
 
     Attributes:
-        history: the turns so far, as the model reads them: with `<value>` and `<mask>` tokens.
+        history: the turns so far: questions as asked, answers as the model gave them, with `<value>` and `<mask>` tokens.
         answer: the last one, whole.
         forgotten: turns left out of the last prompt because the model's context is full.
 
@@ -46,6 +46,7 @@ class Conversation:
             options: of rsfm.models.generate.stream: temperature, top_k, top_p, max_new_tokens, ...
         """
         self.model, self.processor, self.footprint = model, processor, as_footprint(footprint)
+        self._writer = for_writing(model)
         self.system, self.options = system, {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []
         self.answer: Answer | None = None
@@ -63,7 +64,7 @@ class Conversation:
 
     def images(self) -> tuple[str, ...]:
         """Sensor, GSD and date of each image of the scene; "<image>" in a question stands for the next of them."""
-        return images(self.record)
+        return self.processor.images(self.record)
 
     def constrain(self, form: str) -> None:
         """From now on answers in words look like this, see rsfm.tokenizers.forms.form; "" = free."""
@@ -79,7 +80,7 @@ class Conversation:
         Raises:
             UserError: a question longer than the context, even alone; a placeholder without image.
         """
-        question = place_images(question, self.record)
+        self._over([], question)
         plan = self.processor.plan(question)
         if plan.legend:
             answer = predict(self.model, self.processor, self.footprint, question)
@@ -100,9 +101,13 @@ class Conversation:
     def _fitting(self, question: str) -> list[tuple[str, str]]:
         """The turns that fit before a question, with some room for the answer; the earliest go first."""
         turns, room = list(self.history), min(32, self.options["max_new_tokens"])
-        while turns and self.processor.tokens_over(turns, question, system=self.system) > -room:
+        while turns and self._over(turns, question) > -room:
             turns.pop(0)
         return turns
+
+    def _over(self, turns: list[tuple[str, str]], question: str) -> int:
+        """Tokens beyond the context; UserError where the question names more images than there are."""
+        return self.processor.tokens_over(self.record, turns, question, system=self.system)
 
     def _write(self, question: str) -> Iterator[str]:
         """The text as it comes, up to its first number, which waits for the heads; all of it is left in `_said`."""
@@ -110,7 +115,7 @@ class Conversation:
         self.forgotten = len(self.history) - len(turns)
         prompt = stack([self.processor.prompt(self.record, question, history=turns, system=self.system)])
         decode, ids, told, held = TextStream(self.processor.text), [], "", False
-        for new in stream(self.model, prompt, constraint=self._constraint, **self.options):
+        for new in stream(self._writer, prompt, constraint=self._constraint, **self.options):
             row = new[0].tolist()
             ids += row
             piece = decode.push(row)
@@ -120,7 +125,7 @@ class Conversation:
                 yield before[0]
             held = held or len(before) > 1
         every = np.asarray(ids, np.int32)
-        self._said = written(self.processor, question, every, history=turns, system=self.system)
+        self._said = written(self.processor, self.record, question, every, history=turns, system=self.system)
 
     def _read(self, question: str, said: str) -> Answer:
         outputs: dict[str, Any] = {}

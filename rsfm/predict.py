@@ -24,7 +24,7 @@ from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.processor import Plan, Processor
 from rsfm.pytree import replace
-from rsfm.quantities import Quantity, digits, interval
+from rsfm.quantities import Quantity, digits, interval, unit_in_words
 from rsfm.quantities import text as value_text
 from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.tasks.forecasting import check_series
@@ -151,12 +151,10 @@ def answer_records(
         if not all(said):  # some are to be written
             prompts = stack([processor.prompt(record, question) for record, question in full])
             # What `written` would cut off must not be written under a form: it is whole only at its end.
-            limit = (
-                min([max_new_tokens, *(room(processor, question) for _, question in full)]) if form else max_new_tokens
-            )
+            limit = min([max_new_tokens, *(room(processor, *each) for each in full)]) if form else max_new_tokens
             ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
             pairs = zip(said, full, ids, strict=True)
-            said = [forced or written(processor, question, row) for forced, (_, question), row in pairs]
+            said = [forced or written(processor, *each, row) for forced, each, row in pairs]
         outputs: dict[str, Any] = {}
         if any(VALUE in text for text in said):  # numbers are read from the whole turn
             again = [
@@ -170,13 +168,16 @@ def answer_records(
     return answers
 
 
-def room(processor: Processor, question: str, *, history: Sequence[tuple[str, str]] = (), system: str = "") -> int:
+def room(
+    processor: Processor, record: Record, question: str, *, history: Sequence[tuple[str, str]] = (), system: str = ""
+) -> int:
     """How many tokens of an answer the processor can read back, its end token not among them."""
-    return -processor.tokens_over(history, question, system=system) - 1
+    return -processor.tokens_over(record, history, question, system=system) - 1
 
 
 def written(
     processor: Processor,
+    record: Record,
     question: str,
     ids: Int[np.ndarray, " k"],
     *,
@@ -184,7 +185,8 @@ def written(
     system: str = "",
 ) -> str:
     """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
-    text = processor.text.decode(ids[: room(processor, question, history=history, system=system)].tolist())
+    limit = room(processor, record, question, history=history, system=system)
+    text = processor.text.decode(ids[:limit].tolist())
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)
@@ -274,7 +276,7 @@ def value_map_answer(footprint: Footprint, question: str, quantity: Quantity, fo
     known = band[..., 0][np.isfinite(band[..., 0])].astype(np.float64)
     mean, low, high = known.mean(), *np.quantile(known, (0.05, 0.95))
     shown = [digits(float(number), quantity.unit or "1") for number in (mean, low, high)]
-    unit = f" {quantity.unit}".rstrip()
+    unit = f" {unit_in_words(quantity.unit)}".rstrip()
     return Answer(
         question=question,
         text=f"{quantity.name}: {shown[0]}{unit} on average, {shown[1]} to {shown[2]}{unit} in nine tenths of the pixels.",
@@ -314,6 +316,8 @@ def stack(samples: list[Sample]) -> Sample:
         texts = {name: np.pad(getattr(sample, name), pad) for name in ("text_ids", "text_valid", "loss_mask")}
         if sample.text_numbers is not None:
             texts["text_numbers"] = np.pad(sample.text_numbers, pad, constant_values=np.nan)
+        if sample.text_images is not None:
+            texts["text_images"] = np.pad(sample.text_images, pad, constant_values=-1)
         return replace(sample, **texts)
 
     return jax.tree.map(lambda *leaves: np.stack(leaves), *map(lengthened, samples))

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.models.interleave import image_layout
 from rsfm.processor import Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
@@ -37,7 +38,7 @@ class Pretrained:
     """Weights with the processor that feeds them.
 
     Attributes:
-        name: of the folder, for people.
+        name: for people: of the folder, of the run for the model/ or adapter/ of a run folder.
         model: the network.
         processor: between physical units and the network.
         config: the network's config.
@@ -142,7 +143,7 @@ def load(name_or_folder: str | Path) -> Pretrained:
     _check_pair(folder, config, processor)
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     load_weights(folder / "model.safetensors", model)
-    return Pretrained(name=folder.name, model=model, processor=processor, config=config)
+    return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
 
 
 def save_adapter(
@@ -216,7 +217,12 @@ def _load_adapter(folder: Path) -> Pretrained:
         if (name := ".".join(map(str, parts))) in tensors:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
-    return dataclasses.replace(loaded, name=folder.name)
+    return dataclasses.replace(loaded, name=_named(folder))
+
+
+def _named(folder: Path) -> str:
+    run = folder.absolute().parent
+    return run.name if folder.name in ("model", "adapter") and (run / "trainable.json").exists() else folder.name
 
 
 def find(name_or_folder: str | Path) -> Path:
@@ -240,7 +246,16 @@ def _check_pair(folder: Path, config: ModelConfig, processor: Processor) -> None
         raise UserError(
             f"{folder}: processor.json and config.json describe different streams. Copy both from one checkpoint."
         )
+    if image_layout(config) != processor.config.images:
+        raise UserError(
+            f"{folder}: config.json has images {_place(config.connector.interleaved)} the text, processor.json "
+            f"{_place(processor.config.images is not None)} it, or of other sizes. Copy both from one checkpoint."
+        )
     if processor.text.vocab_size > config.decoder.vocabulary:
         raise UserError(
             f"{folder}: the tokenizer has {processor.text.vocab_size} tokens, the embedding only {config.decoder.vocabulary} rows."
         )
+
+
+def _place(interleaved: bool) -> str:
+    return "inside" if interleaved else "before"

@@ -41,7 +41,7 @@ class Quantity:
     @property
     def map_legend(self) -> tuple[str, ...]:
         """Names of the classes between the edges: "canopy height 0 to 5 m"."""
-        unit = _said(self.unit)
+        unit = unit_in_words(self.unit)
         return tuple(f"{self.name} {a:g} to {b:g} {unit}".rstrip() for a, b in itertools.pairwise(self.map_edges))
 
     def standardize(self, value: float) -> float:
@@ -135,7 +135,7 @@ def read_number(text: str, unit: str = "") -> float:
     >>> read_number("about 112 %", "%")
     112.0
     """
-    found, unit = NUMBER.search(text), _said(unit)
+    found, unit = NUMBER.search(text), unit_in_words(unit)
     if found is None:
         raise UserError(f"Expected a number{f' in {unit}' if unit else ''}, found {text.strip()[:40]!r}.")
     after = text[found.end() :].split(maxsplit=1)
@@ -163,9 +163,9 @@ def interval(value: Value) -> str:
         return ""
     low, high = digits(value.low, value.unit), digits(value.high, value.unit)
     between = " to " if low.startswith("-") or high.startswith("-") else "-"
-    return f" (90 % interval {low}{between}{high} {_said(value.unit)}".rstrip() + ")"
+    return f" (90 % interval {low}{between}{high} {unit_in_words(value.unit)}".rstrip() + ")"
 
 
-def _said(unit: str) -> str:
+def unit_in_words(unit: str) -> str:
     """A unit as sentences have it: a pure number has none."""
     return "" if unit == PURE else unit

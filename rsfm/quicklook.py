@@ -15,15 +15,15 @@ def quicklook(record: Record) -> Float[np.ndarray, "h w 3"]:
 
 
 def picture(observation: Observation) -> Float[np.ndarray, "h w 3"]:
-    """The latest of the clearest acquisitions. Colour keeps physical values; other channels are stretched to 0..1."""
-    shares = np.asarray(observation.valid).mean(axis=(-2, -1))
+    """The latest of the clearest acquisitions with the bands. Colour keeps physical values; other channels are stretched to
+    0..1."""
+    bands, colour = _shown(observation), _is_colour(observation)
+    there = np.logical_and.reduce(np.asarray(observation.band_valid)[:, bands], -1)
+    seen = np.asarray(observation.valid) & there[:, None, None]
+    shares = seen.mean(axis=(-2, -1))
     best = int(np.flatnonzero(shares >= shares.max() - 0.01)[-1])
-    values, valid = np.asarray(observation.values[best], np.float32), np.asarray(observation.valid[best])
-    if _is_colour(observation):
-        wavelength = np.where(np.asarray(observation.band_code) == 0, np.asarray(observation.wavelength_um), np.inf)
-        channels = values[..., [int(np.abs(wavelength - um).argmin()) for um in RGB_UM]]
-    else:
-        channels = _stretched(_false_colour(observation, values), valid)
+    values, valid = np.asarray(observation.values[best], np.float32)[..., bands], seen[best]
+    channels = values if colour else _stretched(_false_colour(values), valid)
     return np.where(valid[..., None], channels, np.float32("nan"))
 
 
@@ -32,18 +32,31 @@ def _rank(observation: Observation) -> int:
 
 
 def _is_colour(observation: Observation) -> bool:
-    told = np.asarray(observation.band_code) == 0
-    return all(bool((told & (np.abs(np.asarray(observation.wavelength_um) - um) < NEAR_UM)).any()) for um in RGB_UM)
+    return bool((np.abs(_wavelengths(observation)[:, None] - RGB_UM) < NEAR_UM).any(0).all())
 
 
-def _false_colour(observation: Observation, values: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w 3"]:
-    """Two polarizations and their ratio, else the first band in grey."""
-    codes = np.asarray(observation.band_code)
+def _wavelengths(observation: Observation) -> Float[np.ndarray, " c"]:
+    """Micrometres; infinite where the band is told otherwise, or missing at all dates."""
+    told = (np.asarray(observation.band_code) == 0) & np.asarray(observation.band_valid).any(0)
+    return np.where(told, np.asarray(observation.wavelength_um), np.inf)
+
+
+def _shown(observation: Observation) -> list[int]:
+    """The bands a picture is made of: red, green and blue, else two polarizations, else the first."""
+    if _is_colour(observation):
+        return [int(np.abs(_wavelengths(observation) - um).argmin()) for um in RGB_UM]
+    there = np.asarray(observation.band_valid).any(0)
+    codes = np.where(there, np.asarray(observation.band_code), -1)
     places = [np.flatnonzero(codes == BAND_CODES[name]) for name in ("VV", "HH", "VH", "HV")]
     pair = [int(place[0]) for place in places if len(place)]
-    if len(pair) < 2:
-        return np.repeat(values[..., :1], 3, axis=-1)
-    first, second = values[..., pair[0]], values[..., pair[1]]
+    return pair[:2] if len(pair) > 1 else [int(there.argmax())]
+
+
+def _false_colour(values: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w 3"]:
+    """Two polarizations and their ratio, or one band in grey."""
+    if values.shape[-1] == 1:
+        return np.repeat(values, 3, axis=-1)
+    first, second = np.moveaxis(values, -1, 0)
     return np.stack([first, second, first - second], axis=-1)  # dB: the ratio is a difference
 
 

@@ -113,7 +113,7 @@ class Observation:
 
     values: Float[Array, "*b t h w c"]
     valid: Bool[Array, "*b t h w"]  # False: nodata, cloud, padding, missing date
-    band_valid: Bool[Array, "*b c"]  # False: padded or dropped band
+    band_valid: Bool[Array, "*b t c"]  # False: band padded, dropped, or missing at that date
     wavelength_um: Float[Array, "*b c"]  # centre; 0 where the band has none
     bandwidth_um: Float[Array, "*b c"]
     band_code: Int[Array, "*b c"]  # BAND_CODES
@@ -137,6 +137,7 @@ class Sample:
     loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
     targets: dict[str, Array]
     text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.tokenizers.numeric
+    text_images: Int[Array, "*b s"] | None = None  # image token that stands there, -1 = text: rsfm.tokenizers.mentions
 
 
 @pytree_dataclass

@@ -25,7 +25,7 @@ def make(
     return Observation(
         values=jnp.asarray(rng.normal(size=(b, t, size, size, c)), jnp.float32),
         valid=jnp.ones((b, t, size, size), bool),
-        band_valid=jnp.ones((b, c), bool),
+        band_valid=jnp.ones((b, t, c), bool),
         wavelength_um=jnp.broadcast_to(jnp.asarray(wavelength_um[:c] if not codes else [0.0] * c, jnp.float32), (b, c)),
         bandwidth_um=jnp.full((b, c), 0.0 if codes else 0.03),
         band_code=jnp.broadcast_to(jnp.asarray(code, jnp.int32), (b, c)),
@@ -39,7 +39,7 @@ def permute_bands(observation: Observation, order: np.ndarray) -> Observation:
     return Observation(
         values=observation.values[..., order],
         valid=observation.valid,
-        band_valid=observation.band_valid[:, order],
+        band_valid=observation.band_valid[..., order],
         wavelength_um=observation.wavelength_um[:, order],
         bandwidth_um=observation.bandwidth_um[:, order],
         band_code=observation.band_code[:, order],
@@ -55,7 +55,7 @@ def pad(observation: Observation, *, bands: int = 0, dates: int = 0, value: floa
     return Observation(
         values=jnp.pad(observation.values, (none, t, none, none, c), constant_values=value),
         valid=jnp.pad(observation.valid, (none, t, none, none)),
-        band_valid=jnp.pad(observation.band_valid, (none, c)),
+        band_valid=jnp.pad(observation.band_valid, (none, t, c)),
         wavelength_um=jnp.pad(observation.wavelength_um, (none, c), constant_values=0.8),
         bandwidth_um=jnp.pad(observation.bandwidth_um, (none, c)),
         band_code=jnp.pad(observation.band_code, (none, c)),

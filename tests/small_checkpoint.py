@@ -5,7 +5,9 @@ from pathlib import Path
 
 from flax import nnx
 
-from rsfm.models.foundation import FoundationModel, ModelConfig
+from rsfm.models.connector import ConnectorConfig
+from rsfm.models.foundation import FoundationModel, ModelConfig, StreamConfig
+from rsfm.models.interleave import image_layout
 from rsfm.models.sizes import SIZES
 from rsfm.pretrained import save_checkpoint
 from rsfm.processor import Processor, ProcessorConfig
@@ -35,9 +37,21 @@ def small_config() -> ModelConfig:
     )
 
 
-def make_checkpoint(folder: Path) -> Path:
+def interleaved_config() -> ModelConfig:
+    """One stream of pictures, whose tokens stand in the text."""
+    small = small_config()
+    spec = dataclasses.replace(small.streams["optical"].spec, bands=3)
+    return dataclasses.replace(
+        small,
+        streams={"optical": StreamConfig(spec=spec, tokenizer="spectral")},
+        connector=ConnectorConfig(queries=3, heads=2, interleaved=True),
+    )
+
+
+def make_checkpoint(folder: Path, config: ModelConfig | None = None) -> Path:
     """Writes the checkpoint and returns its folder."""
-    config = small_config()
+    config = config or small_config()
     streams: dict[str, StreamSpec] = {name: stream.spec for name, stream in config.streams.items()}
-    processor = Processor(ProcessorConfig(streams=streams), TextTokenizer.load(ROOT / "tokenizers" / "text"))
+    settings = ProcessorConfig(streams=streams, images=image_layout(config))
+    processor = Processor(settings, TextTokenizer.load(ROOT / "tokenizers" / "text"))
     return save_checkpoint(folder, FoundationModel(config, rngs=nnx.Rngs(0)), processor, card="# small\n")

@@ -23,7 +23,7 @@ from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.tokenizers.mentions import images, place_images
 from rsfm.types import Record
-from tests.small_checkpoint import make_checkpoint
+from tests.small_checkpoint import interleaved_config, make_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = {"max_new_tokens": 6}
@@ -95,6 +95,26 @@ def test_images_are_named_where_they_stand(loaded: pretrained.Pretrained) -> Non
     sample = roomy.prompt(record, "What changed from <image> to <image>?", history=[("Where?", "Here.")])
     assert told in roomy.text.decode(sample.text_ids[sample.text_valid].tolist())
     assert sample.observations["optical"].values.shape[0] == 2, "both dates go in"
+
+
+def test_images_stand_in_the_dialogue(tmp_path: Path) -> None:
+    """A checkpoint with an interleaved connector answers, maps and forgets as any other; its images' tokens count."""
+    loaded = pretrained.load(make_checkpoint(tmp_path / "small", interleaved_config()))
+    config = dataclasses.replace(loaded.processor.config, text_lengths=(48,))
+    talk = Conversation(loaded.model, Processor(config, loaded.processor.text), RecordFootprint(series()), **OPTIONS)
+    asked = "What changed from <image> to <image>?"
+    list(talk.ask(asked))
+    assert talk.history[0][0] == asked and talk.images() == images(series())
+    assert predict(loaded.model, talk.processor, series(), asked, form="yes/no", **OPTIONS).text in ("yes", "no")
+    list(talk.ask("Map the water."))
+    assert talk.answer.mask is not None and talk.answer.mask.class_index.shape == (32, 32)
+    for _ in range(4):
+        list(talk.ask("How is it in <image>, how is it in <image>, and what else is there?"))
+    assert talk.forgotten > 0
+    with pytest.raises(UserError, match="names 3 <image>, the record holds 2"):
+        list(talk.ask("Compare <image>, <image> and <image>."))
+    with pytest.raises(UserError, match=r"over the \d+ allowed; 6 of them are those of 2 images"):
+        list(talk.ask("airport and harbour " * 60))
 
 
 # --- the terminal

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 from rsfm import cli
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.sizes import SIZES
-from tests.small_checkpoint import make_checkpoint, small_config
+from tests.small_checkpoint import interleaved_config, make_checkpoint, small_config
 
 ROOT = Path(__file__).resolve().parents[1]
 S2_BANDS = 12
@@ -428,7 +428,9 @@ def test_train_leaves_a_run_and_a_checkpoint_that_predicts(
 # --- the other commands
 
 
-def test_info_counts_the_model_that_is_built(capsys: pytest.CaptureFixture[str], checkpoint: Path) -> None:
+def test_info_counts_the_model_that_is_built(
+    capsys: pytest.CaptureFixture[str], checkpoint: Path, tmp_path: Path
+) -> None:
     assert cli.main(["info", "nano", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert sum(told["modules"].values()) == told["parameters"] and told["flops"] > 2 * told["parameters"]
@@ -436,6 +438,9 @@ def test_info_counts_the_model_that_is_built(capsys: pytest.CaptureFixture[str],
     built = FoundationModel(small_config(), rngs=nnx.Rngs(0))
     count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(built, nnx.Param)))
     assert json.loads(capsys.readouterr().out)["parameters"] == count
+    make_checkpoint(tmp_path / "placed", interleaved_config())
+    assert cli.main(["info", str(tmp_path / "placed"), "--json"]) == 0
+    assert "64 text tokens" in json.loads(capsys.readouterr().out)["of"]
     assert "Did you mean 'nano'?" in refused(capsys, "info", "nanoo")
 
 

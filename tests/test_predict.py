@@ -255,9 +255,7 @@ def test_steps_of_nano_across_seams_of_a_real_scene(nano: Pretrained, published_
     at, elsewhere = seams.at_and_elsewhere(
         seams.probabilities(nano, footprint), nano.config.streams["optical"].spec.size
     )
-    assert len(at) == 8 and at.mean() <= elsewhere.mean(), (
-        f"{at.mean():.5f} at edges, {elsewhere.mean():.5f} elsewhere"
-    )
+    assert len(at) == 8 and at.mean() <= elsewhere.mean(), f"{at.mean():.5f} at edges, {elsewhere.mean():.5f} elsewhere"
 
 
 BIG = """

@@ -14,6 +14,8 @@ from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.tasks.dialogue import OTHER, Dialogue
 from rsfm.tasks.segmentation import Segmentation
+from rsfm.tokenizers.chat import SPOT
+from rsfm.tokenizers.mentions import ImageLayout
 from rsfm.tokenizers.numeric import NumericConfig
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.types import Mask, Predictions, Record, Value
@@ -268,3 +270,119 @@ def test_saved_and_loaded_it_is_the_same(processor, tmp_path):
     a, b = (each.prompt(picture(), "Map the land cover.", "water <mask>") for each in (processor, again))
     np.testing.assert_array_equal(a.text_ids, b.text_ids)
     np.testing.assert_array_equal(a.observations["optical"].values, b.observations["optical"].values)
+
+
+# --- images that stand in the text
+
+
+TOKENS = {"context": 1, "hsi": 5, "optical": 3, "sar": 2, "series": 1}
+
+
+def interleaved(processor, **changes) -> Processor:
+    layout = ImageLayout(**{"tokens": TOKENS, **changes})
+    return Processor(dataclasses.replace(processor.config, images=layout), processor.text)
+
+
+def two_sensors(dates: int = 2) -> Record:
+    """Backscatter, told first, of one date; a picture of several."""
+    several = np.random.default_rng(1).uniform(0.1, 0.6, (dates, 32, 32, 3)).astype(np.float32)
+    days = [8000.0 + 400 * i for i in range(dates)]
+    optical = observe(SENSORS["aerial_rgb"], several, time_days=days, gsd_m=10.0)
+    radar = picture(32, 32, "sentinel1_grd").observations["sentinel1_grd"]
+    return Record(id="pair", observations={"sentinel1_grd": radar, "aerial_rgb": optical})
+
+
+def shown(processor, sample) -> list[tuple[str, list[int]]]:
+    """What is told before each image, and which image tokens stand there."""
+    image, out, at = processor.text.special["<image>"], [], 0
+    ids = sample.text_ids[sample.text_valid].tolist()
+    for i, index in enumerate(ids):
+        if index == image and ids[i - 1] != image:
+            run = next(j for j in range(i, len(ids) + 1) if j == len(ids) or ids[j] != image)
+            out.append((processor.text.decode(ids[at:i]), sample.text_images[i:run].tolist()))
+            at = run
+    assert (sample.text_images >= 0).sum() == sum(len(run) for _, run in out)
+    return out
+
+
+def test_images_stand_where_they_are_named(processor):
+    placed = interleaved(processor)
+    radar, first, second = placed.images(two_sensors())
+    sample = placed.prompt(two_sensors(), "Is <image> of the day of <image>?", history=[("<image>?", "Radar. <image>")])
+    # Streams are counted in alphabetical order: optical 2 x 3 tokens, then sar.
+    (said, run), (then, other) = shown(placed, sample)
+    assert said.endswith(f"[image 1: {radar}]") and run == [6, 7]
+    assert then.endswith(f"Is [image 1: {radar}] of the day of [image 2: {first}]") and other == [0, 1, 2]
+    assert "Radar. " in then and not sample.loss_mask[sample.text_images >= 0].any()
+    named = placed.prompt(two_sensors(), "<image> or <image> or <image>?")
+    assert [run for _, run in shown(placed, named)] == [[6, 7], [0, 1, 2], [3, 4, 5]]
+    assert shown(placed, named)[2][0].endswith(f"[image 3: {second}]")
+
+
+def test_images_that_no_one_names_come_first(processor):
+    placed = interleaved(processor)
+    dialogue = Dialogue(turns=(("What is it?", "A farm."), ("And <image>?", "Radar.")))
+    sample = placed.sample(two_sensors(), dialogue, 64)
+    told = placed.images(two_sensors())
+    runs = shown(placed, sample)
+    assert [run for _, run in runs] == [[6, 7], [0, 1, 2], [3, 4, 5]]
+    assert all(said.endswith(f"[image {i + 1}: {told[i]}]") for i, (said, _) in enumerate(runs))
+    again = Dialogue(turns=(("Where?", "Here."),))
+    assert placed.sample(two_sensors(), again, 64).text_ids.shape == sample.text_ids.shape, "one shape a record's shape"
+    alone = placed.sample(picture(), again, 32)
+    assert shown(placed, alone) == [("", [0, 1, 2])] and len(alone.text_ids) == 32 + 3, "one image needs no words"
+    words = alone.text_ids[alone.text_images < 0]
+    assert words.tolist() == processor.sample(picture(), again, 32).text_ids.tolist()
+    assert processor.sample(picture(), again, 32).text_images is None
+    longer = placed.sample(two_sensors(3), again, 64)  # three dates are padded to four
+    assert shown(placed, longer)[0][1] == [12, 13]
+
+
+def test_merged_dates_are_one_image(processor):
+    placed = interleaved(processor, merged=("optical",))
+    told = placed.images(two_sensors(3))
+    assert len(told) == 2 and told[1].endswith("10 m, 3 dates from 2021-11-26 to 2024-02-04")
+    assert [run for _, run in shown(placed, placed.prompt(two_sensors(3), "What is it?"))] == [[3, 4], [0, 1, 2]]
+    with pytest.raises(UserError, match=r"pair: the question names 3 <image>, the record holds 2 \(Sentinel-1"):
+        placed.prompt(two_sensors(3), "<image><image><image>")
+
+
+def test_image_tokens_count_and_a_typed_sign_is_none(processor):
+    placed = interleaved(processor, context=150)
+    question = "airport " * 5
+    free = processor.tokens_over(picture(), [], question)
+    assert interleaved(processor).tokens_over(picture(), [], question) == free
+    assert placed.tokens_over(picture(), [], question) == free + 3 + 320 - 150
+    with pytest.raises(
+        UserError,
+        match=r"pair: the text has \d+ tokens, \d+ over the 150 allowed; 8 of them are those of 3 images. Shorten",
+    ):
+        placed.prompt(two_sensors(), "What is it?")
+    for each in (processor, placed):
+        sample, plain = each.prompt(picture(), f"{SPOT}Where?{SPOT}"), each.prompt(picture(), "Where?")
+        assert sample.text_ids.tolist() == plain.text_ids.tolist()
+    assert (
+        processor.text.messages([{"role": "system", "content": SPOT}, {"role": "user", "content": "?"}])[0].count(8)
+        == 0
+    )
+
+
+def test_a_chat_template_holds_the_images_in_the_message(processor):
+    template = (
+        "{% for m in messages %}{{ '<user>' + m.role + ': ' + m.content | trim + '<eos>' }}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    text = TextTokenizer.load(ROOT / "tokenizers" / "text")
+    text.template = template
+    placed = Processor(interleaved(processor).config, text)
+    radar, first, _ = placed.images(two_sensors())
+    for history in ([], [("<mask> and <image>?", "No.")]):
+        runs = shown(placed, placed.prompt(two_sensors(), "Is <image> before <image>?", history=history, system="Say."))
+        assert [run for _, run in runs] == [[6, 7], [0, 1, 2]]
+        assert runs[0][0].endswith(f"[image 1: {radar}]") and runs[1][0].endswith(f"before [image 2: {first}]")
+        assert runs[0][0].count("<mask>") == len(history), "typed, not meant"
+    text.template = "{{ messages[-1].content }}" * 2
+    with pytest.raises(
+        UserError, match="chat template left 10 of 5 image tokens where users speak. Set chat_template to"
+    ):
+        placed.prompt(two_sensors(), "Is <image> before <image>?")

@@ -9,6 +9,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from rsfm import cli
+from rsfm.sensors import SENSORS
 from tests.small_checkpoint import make_checkpoint
 
 AREA, MAP = "How many hectares of water are there?", "Map the land cover: water, trees."
@@ -66,6 +67,45 @@ def test_a_series_is_answered_with_a_value_and_a_map(
 
     dated, dated_mask = answers("dated", *series, "--date", "2020-06-03", "2020-07-13", "2020-08-01", "2020-09-02")
     np.testing.assert_array_equal(dated_mask, mask)
+
+
+def test_bands_that_a_date_lacks_are_left_out_at_that_date(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A band that is not in a date's file and one that holds nodata alone are the same; neither stands for zero."""
+    names, nodata = [band.name for band in SENSORS["sentinel2_l2a"].bands], 65535
+
+    def answers(folder: str, file_lacks: dict[int, str], empty: dict[int, str]) -> tuple[dict, np.ndarray]:
+        paths = []
+        for i, date in enumerate(("20200603", "20200713", "20200801")):
+            data = np.random.default_rng(i).integers(300, 3000, size=(12, 40, 56)).astype(np.uint16)
+            if i in empty:
+                data[names.index(empty[i])] = nodata
+            kept = [name for name in names if name != file_lacks.get(i)]
+            profile = {"crs": "EPSG:32633", "transform": from_origin(404400, 5342400, 10, 10), "nodata": nodata}
+            profile |= {"driver": "GTiff", "height": 40, "width": 56, "count": len(kept), "dtype": "uint16"}
+            paths.append(tmp_path / folder / f"S2_{date}.tif")
+            paths[-1].parent.mkdir(exist_ok=True)
+            with rasterio.open(paths[-1], "w", **profile) as out:
+                out.write(data[[names.index(name) for name in kept]])
+                for k, name in enumerate(kept, start=1):
+                    out.set_band_description(k, name)
+        asked = (*SENSOR, "--ask", AREA, "--ask", MAP, "--checkpoint", checkpoint, "--out", tmp_path / folder, "--json")
+        code, out, err = run(capsys, *paths, *asked)
+        assert code == 0, err
+        with rasterio.open(tmp_path / folder / "mask.tif") as mask:
+            return json.loads(out), mask.read(1)
+
+    one, mask = answers("one", {1: "B05"}, {2: "B12"})
+    other, other_mask = answers("other", {2: "B12"}, {1: "B05"})
+    np.testing.assert_array_equal(mask, other_mask)
+    assert one["answers"][0]["values"] == other["answers"][0]["values"]
+    assert one["answers"][1]["mask"] == other["answers"][1]["mask"] and (mask != 255).all(), "no pixel is lost"
+    notes = one["answers"][0]["notes"]
+    assert any("S2_20200713.tif: without the bands B05, missing at that date" in note for note in notes)
+    assert any("S2_20200801.tif: no valid pixel found in B12" in note for note in notes)
+    whole, _ = answers("whole", {}, {})
+    assert whole["answers"][0]["values"] != one["answers"][0]["values"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ n fields · t steps
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,15 @@ def read(root: Path, split: str, regions: Collection[str] | None = None) -> Fiel
     label = np.array([NAMES.index(crop) for crop in dataset.crops])
     kept = np.ones(len(label), bool) if regions is None else np.isin(dataset.regions, list(regions))
     return Fields(ndvi=dataset.ndvi[kept], days=days[kept], label=label[kept])
+
+
+def joined(parts: Sequence[Fields]) -> Fields:
+    """The fields of several sets, one after another."""
+    return Fields(
+        ndvi=np.concatenate([part.ndvi for part in parts]),
+        days=np.concatenate([part.days for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+    )
 
 
 def hide(fields: Fields, share: float, seed: int) -> Fields:

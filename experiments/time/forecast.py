@@ -55,7 +55,7 @@ def observation(ndvi: Float[Array, "b t"], valid: Bool[Array, "b t"], days: Floa
     return Observation(
         values=jnp.where(valid, (ndvi - CENTER) / SCALE, 0.0)[..., None, None, None],
         valid=valid[..., None, None],
-        band_valid=jnp.ones((b, 1), bool),
+        band_valid=jnp.ones((*valid.shape, 1), bool),
         wavelength_um=jnp.zeros((b, 1)),
         bandwidth_um=jnp.zeros((b, 1)),
         band_code=jnp.full((b, 1), BAND_CODES["ndvi"]),

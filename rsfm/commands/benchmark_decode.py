@@ -48,13 +48,13 @@ def benchmark_decode(
     import jax
 
     from rsfm.flops import parameter_bytes
-    from rsfm.models.decoder import layers_apart
+    from rsfm.models.decoding import for_decoding
     from rsfm.models.hf import load_decoder
 
     decoder, _ = load_decoder(checkpoint)
     with contextlib.ExitStack() as stack:
         theirs = stack.enter_context(open_reference(checkpoint, decoder)) if reference and has_torch() else None
-        fast = layers_apart(decoder)
+        fast = for_decoding(decoder)
         rows, size = [], parameter_bytes(decoder)
         del decoder
         for batch in batch_sizes:

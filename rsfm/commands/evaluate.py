@@ -66,7 +66,7 @@ def evaluate(
         options: dict[str, Any] = {"batch_size": batch_size, "limit": limit, "progress": True}
         scores, given = score_of(loaded.model, loaded.processor, records, each, **options)
         told = command if each == records.info.tasks[0] else f"{command} --task {each}"
-        about = {"checkpoint": Path(checkpoint).name, "dataset": name, "split": split, "command": told}
+        about = {"checkpoint": loaded.name, "dataset": name, "split": split, "command": told}
         rows += [result_row(score, **about) for score in scores]
         for s in scores:
             interval = f"{s['low']:.4f} to {s['high']:.4f}"

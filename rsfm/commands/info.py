@@ -78,6 +78,7 @@ def per_module(config: Any) -> dict[str, int]:
 
 def blank_sample(config: Any, *, batch_size: int = 1, text: int = 64) -> tuple[Any, str]:
     """A batch for the largest picture stream of a model, empty of content, and what one of it is in words."""
+    from rsfm.models.interleave import image_layout
     from rsfm.types import Observation, Sample
 
     name, stream = max(config.streams.items(), key=lambda item: item[1].spec.size)
@@ -90,20 +91,24 @@ def blank_sample(config: Any, *, batch_size: int = 1, text: int = 64) -> tuple[A
     observation = Observation(
         values=ones(np.float32, *picture, spec.bands),
         valid=ones(np.bool_, *picture),
-        band_valid=ones(np.bool_, spec.bands),
+        band_valid=ones(np.bool_, spec.times, spec.bands),
         wavelength_um=ones(np.float32, spec.bands),
         bandwidth_um=ones(np.float32, spec.bands),
         band_code=ones(np.int32, spec.bands),
         time_days=ones(np.float32, spec.times),
         gsd_m=ones(np.float32),
     )
+    layout = image_layout(config)
+    shown = 0 if layout is None else layout.tokens[name] * (1 if name in layout.merged else spec.times)
+    place = np.concatenate([np.arange(shown), np.full(text, -1)]).astype(np.int32)
     sample = Sample(
         observations={name: observation},
         location_deg=ones(np.float32, 2),
-        text_ids=ones(np.int32, text),
-        text_valid=ones(np.bool_, text),
-        loss_mask=ones(np.bool_, text),
+        text_ids=ones(np.int32, shown + text),
+        text_valid=ones(np.bool_, shown + text),
+        loss_mask=ones(np.bool_, shown + text),
         targets={},
+        text_images=None if layout is None else np.broadcast_to(place, (batch_size, shown + text)),
     )
     return sample, f"one {spec.size} x {spec.size} picture of {spec.bands} bands and {text} text tokens"
 

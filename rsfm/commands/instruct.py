@@ -10,7 +10,8 @@ from PIL import Image
 
 from rsfm.commands.outputs import output_folder
 from rsfm.errors import UserError, lookup
-from rsfm.types import Observation, Record
+from rsfm.sensors.observe import at_dates
+from rsfm.types import Record
 
 MOST_DATES = 4  # a record of more is shown by its clearest date alone
 
@@ -98,13 +99,9 @@ def write_pictures(record: Record, folder: Path, stem: str) -> list[str]:
 
 def _of_date(record: Record, dates: int, t: int) -> Record:
     """The record at one of its dates; observations with fewer dates are left out."""
-    kept = {name: _slice(each, t) for name, each in record.observations.items() if each.values.shape[0] == dates}
-    return dataclasses.replace(record, observations=kept)
-
-
-def _slice(each: Observation, t: int) -> Observation:
     at = slice(t, t + 1)
-    return dataclasses.replace(each, values=each.values[at], valid=each.valid[at], time_days=each.time_days[at])
+    kept = {name: at_dates(each, at) for name, each in record.observations.items() if each.values.shape[0] == dates}
+    return dataclasses.replace(record, observations=kept)
 
 
 def _row(record: Record, names: list[str], said: tuple[tuple[str, str], ...]) -> dict[str, object]:

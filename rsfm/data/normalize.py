@@ -66,7 +66,7 @@ def normalize(
         center = np.asarray(statistics[name].mean, np.float32)
         scale = np.maximum(np.asarray(statistics[name].std, np.float32), 1e-6)
     at = band_places(sensor, observation)
-    kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)
+    kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)[:, None, None]
     values = np.asarray(observation.values, np.float32)
     if name in statistics and statistics[name].relative:
         values = values / brightness(values, kept, center[at])
@@ -107,17 +107,21 @@ def fit_statistics(name: str, records: Sequence[Record], *, source: str, relativ
 
 
 def _pixels(name: str, record: Record) -> Float[np.ndarray, "n c"]:
+    """Valid pixels of all dates; NaN where a band is missing."""
     observation = record.observations[name]
     pixels = np.asarray(observation.valid)
     if record.mask is not None and record.mask.class_index.shape == pixels.shape[1:]:
         pixels = pixels & (record.mask.class_index != -1)
-    return np.asarray(observation.values, np.float64)[pixels]
+    values = np.where(np.asarray(observation.band_valid)[:, None, None], observation.values, np.nan)
+    return values.astype(np.float64)[pixels]
 
 
 def _moments(parts: Iterable[Float[np.ndarray, "n c"]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over all rows."""
-    count, total, square = 0, np.zeros(1), np.zeros(1)
+    """Mean and standard deviation of each column over the rows that have it: it is NaN in the others."""
+    count, total, square = np.zeros(1), np.zeros(1), np.zeros(1)
     for values in parts:
-        count, total, square = count + len(values), total + values.sum(0), square + (values**2).sum(0)
-    mean = total / max(count, 1)
-    return mean, np.sqrt(np.maximum(square / max(count, 1) - mean**2, 0.0))
+        there = np.isfinite(values)
+        values = np.where(there, values, 0.0)
+        count, total, square = count + there.sum(0), total + values.sum(0), square + (values**2).sum(0)
+    mean = total / np.maximum(count, 1)
+    return mean, np.sqrt(np.maximum(square / np.maximum(count, 1) - mean**2, 0.0))

@@ -24,7 +24,8 @@ from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Turn, Value
 
-FORMAT = 1
+FORMAT = 2  # 1: a band was there at all dates or at none
+VERSION = f"{FORMAT}.0.0"  # names the folder, so that files of another format are not taken for these
 DESCRIPTION, METADATA = "dataset_info.json", "metadata.json"  # files of a prepared folder, named by tensorflow-datasets
 ALL, UNSPLIT = "all", "unsplit"  # "all" means every split to tensorflow-datasets, which stores none of that name
 
@@ -214,6 +215,11 @@ class PreparedDataset:
         self.folder, self.split = folder, split
         self.info = from_json(DatasetInfo, json.loads((folder / METADATA).read_text())["info"], str(folder / METADATA))
         builder = _tfds().builder_from_directory(str(folder.resolve()))
+        if str(builder.version) != VERSION:
+            raise UserError(
+                f"{folder}: prepared in format {builder.version}, this version of rsfm reads {VERSION}. Prepare the dataset "
+                f"again: rsfm data prepare {self.info.name}."
+            )
         if split not in (ALL, *builder.info.splits):
             raise unknown(f"prepared split of {self.info.name}", split, (ALL, *builder.info.splits))
         self._rows = builder.as_data_source(split)
@@ -257,7 +263,7 @@ def _builder_class() -> type:
     class Records(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[name-defined, call-arg]
         """One dataset's records, in order."""
 
-        VERSION = tfds.core.Version("1.0.0")
+        VERSION = tfds.core.Version(VERSION)
         code_path = None  # or tfds looks beside this file for download checksums, with a package it does not install
 
         def __init__(self, *, info: DatasetInfo, splits: dict[str, Dataset], data_dir: str) -> None:

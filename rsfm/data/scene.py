@@ -6,12 +6,13 @@ t acquisitions · h w pixels · c bands
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from rsfm.data.bands import all_bands, check_parts, pick_bands
 from rsfm.data.dates import date_of, series_order
 from rsfm.data.files import open_rasters
 from rsfm.data.geotiff import GeoRaster
@@ -21,7 +22,7 @@ from rsfm.data.units import Calibration, calibrate, check_range
 from rsfm.errors import UserError, lookup
 from rsfm.pytree import replace
 from rsfm.sensors import SENSORS
-from rsfm.sensors.infer import band_name, infer_sensor
+from rsfm.sensors.infer import infer_sensor
 from rsfm.sensors.observe import choose_bands, days_since_2000, observe
 from rsfm.types import GeoGrid, Record, Sensor
 
@@ -29,9 +30,9 @@ from rsfm.types import GeoGrid, Record, Sensor
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Acquisition:
     raster: Raster
-    indexes: tuple[int, ...]  # of the raster's bands, in the order of Scene.bands
-    calibration: Calibration
-    missing: Bool[np.ndarray, " c"]  # bands without a single valid pixel in the sample
+    indexes: tuple[int, ...]  # of the raster's bands with a valid pixel in the sample
+    present: Bool[np.ndarray, " c"]  # which of Scene.bands these are, in their order
+    calibration: Calibration  # of these
 
 
 class Scene:
@@ -39,7 +40,7 @@ class Scene:
 
     Attributes:
         sensor: the instrument.
-        bands: names of the bands that are there, a subset of the sensor's.
+        bands: names of the bands that are there at any date, a subset of the sensor's.
         grid: map grid of the whole scene; `crs` is None where the files have none.
         height, width: in pixels.
         time_days: (t) days since 2000-01-01 UTC, NaN where unknown.
@@ -67,7 +68,7 @@ class Scene:
         nominal = min(band.gsd_m for band in choose_bands(sensor, bands))
         self.gsd_m, assumed = pixel_size(self.grid, self.location_deg, nominal)
         self.notes = tuple(dict.fromkeys((*notes, *assumed)))
-        self._absent = np.logical_and.reduce([acquisition.missing for acquisition in acquisitions])
+        self._present = np.stack([acquisition.present for acquisition in acquisitions])
 
     def read(self, window: Window | None = None) -> Record:
         """One window of all dates.
@@ -99,18 +100,19 @@ class Scene:
     def _pixels(self, i: int, window: Window, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         acquisition = self._acquisitions[i]
         numbers, valid = acquisition.raster.read(window, shape)
-        values = acquisition.calibration.apply(numbers[..., acquisition.indexes])
-        valid = valid[..., acquisition.indexes] & np.isfinite(values)
-        seen = valid[..., ~self._absent].all(-1)
+        held = acquisition.calibration.apply(numbers[..., acquisition.indexes])
+        seen = (valid[..., acquisition.indexes] & np.isfinite(held)).all(-1)
         cloudy = acquisition.raster.cloudy(window, shape)
         seen = seen if cloudy is None else seen & ~cloudy
-        return np.where(seen[..., None] & ~self._absent, values, np.float32(0)), seen
+        values = np.zeros((*seen.shape, len(self.bands)), np.float32)
+        values[..., acquisition.present] = np.where(seen[..., None], held, np.float32(0))
+        return values, seen
 
     def _record(self, values: np.ndarray, valid: np.ndarray, grid: GeoGrid, gsd_m: float) -> Record:
         observation = observe(self.sensor, values, valid=valid, time_days=self.time_days, gsd_m=gsd_m, bands=self.bands)
         return Record(
             id=self._acquisitions[0].raster.header.path.stem,
-            observations={self.sensor.name: replace(observation, band_valid=~self._absent)},
+            observations={self.sensor.name: replace(observation, band_valid=self._present)},
             location_deg=location(grid),
             grid=grid,
         )
@@ -128,7 +130,8 @@ def open_scene(
 
     Args:
         paths: one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG, ENVI (.hdr), .mat, .npy, or a folder of one-band files
-            (Sentinel-2 SAFE, BigEarthNet, Landsat, HLS); one-band files of one product may be named one by one.
+            (Sentinel-2 SAFE, BigEarthNet, Landsat, HLS); one-band files of one product may be named one by one. A date may
+            lack bands that others have.
         sensor: a key of SENSORS; None to tell it from names and bands where that is unambiguous.
         dates: one a path, YYYY-MM-DD, each another; None to read them from tags and names. The scene is sorted by them.
         unit: what the numbers are where that is not plain, see `rsfm.data.units.calibrate`.
@@ -142,7 +145,7 @@ def open_scene(
     rasters = open_rasters([Path(path) for path in paths], chosen)
     notes: list[str] = [note for raster in rasters for note in raster.header.notes]
     if chosen is None:
-        header = rasters[0].header
+        header = max((raster.header for raster in rasters), key=lambda header: header.count)
         chosen, note = infer_sensor(
             str(header.path),
             count=header.count,
@@ -151,57 +154,29 @@ def open_scene(
             product=header.product,
         )
         notes.append(note)
-    picked = [_pick_bands(raster, chosen, bands) for raster in rasters]
-    names = picked[0][1]
-    for raster, (_, others) in zip(rasters, picked, strict=True):
-        if others != names:
-            raise UserError(
-                f"{raster.header.path}: has the bands {', '.join(others)}; the first image has {', '.join(names)}."
-            )
+    picked = [pick_bands(raster, chosen, bands) for raster in rasters]
+    names = tuple(bands) if bands else all_bands(chosen, [held for _, held in picked])
     time_days, dated = _dates(rasters, dates, len(paths))
     rasters, moved = _on_one_grid(rasters)
     order, sorted_note = series_order([raster.header.path.name for raster in rasters], time_days)
     rasters, picked, time_days = [rasters[i] for i in order], [picked[i] for i in order], time_days[order]
+    check_parts(rasters, [held for _, held in picked], time_days)
     opened = [
-        _prepare(raster, chosen, names, indexes, unit, float(day))
-        for raster, (indexes, _), day in zip(rasters, picked, time_days, strict=True)
+        _prepare(raster, chosen, names, dict(zip(held, indexes, strict=True)), unit, float(day))
+        for raster, (indexes, held), day in zip(rasters, picked, time_days, strict=True)
     ]
     absent = [band for band in (b.name for b in chosen.bands) if band not in names]
     if absent:
         notes.append(f"{chosen.name}: without the bands {', '.join(absent)}")
-    for acquisition in opened:
+    for acquisition, (_, held) in zip(opened, picked, strict=True):
         notes.extend(acquisition.calibration.notes)
-        if acquisition.missing.any():
-            empty = ", ".join(name for name, gone in zip(names, acquisition.missing, strict=True) if gone)
-            notes.append(f"{acquisition.raster.header.path.name}: no valid pixel found in {empty}")
+        file = acquisition.raster.header.path.name
+        missing = [name for name, there in zip(names, acquisition.present, strict=True) if not there]
+        lacking, empty = ([name for name in missing if (name in held) == there] for there in (False, True))
+        notes.extend([f"{file}: without the bands {', '.join(lacking)}, missing at that date"] if lacking else [])
+        notes.extend([f"{file}: no valid pixel found in {', '.join(empty)}"] if empty else [])
     sorting = (sorted_note,) if sorted_note else ()
     return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved))
-
-
-def _pick_bands(raster: Raster, sensor: Sensor, bands: Sequence[str] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Which of the file's bands to read and what they are called in the sensor's table."""
-    header, own = raster.header, tuple(band.name for band in sensor.bands)
-    if bands is not None:
-        chosen = choose_bands(sensor, bands)
-        if len(chosen) != header.count:
-            raise UserError(f"{header.path}: bands= names {len(chosen)} bands, the file has {header.count}.")
-        return tuple(range(header.count)), tuple(bands)
-    told = [band_name(sensor, text, header.product) if text else None for text in header.descriptions]
-    named = {name: i for i, name in enumerate(told) if name is not None}
-    if named and len(named) == header.count or set(named) == set(own):
-        order = [name for name in own if name in named]
-        return tuple(named[name] for name in order), tuple(order)
-    if header.count == len(own):
-        return tuple(range(header.count)), own
-    if sensor.family == "elevation" and header.count == 1:
-        return (0,), ("elevation",)
-    same = sorted(name for name, other in SENSORS.items() if len(other.bands) == header.count)
-    hint = (
-        f"Sensors with {header.count} bands: {', '.join(same)}."
-        if same
-        else 'Name the file\'s bands with bands=("B02", ...).'
-    )
-    raise UserError(f"{header.path}: {sensor.name} has {len(own)} bands, the file has {header.count}. {hint}")
 
 
 def _dates(rasters: Sequence[Raster], dates: Sequence[str] | None, files: int) -> tuple[np.ndarray, list[str]]:
@@ -254,17 +229,28 @@ def _grid(raster: Raster) -> GeoGrid:
 
 
 def _prepare(
-    raster: Raster, sensor: Sensor, names: tuple[str, ...], indexes: tuple[int, ...], unit: str | None, day: float
+    raster: Raster, sensor: Sensor, names: tuple[str, ...], index: Mapping[str, int], unit: str | None, day: float
 ) -> _Acquisition:
-    """Looks at a sample of the pixels: decides the calibration, refuses what cannot be the unit, finds empty bands."""
-    header, bands = raster.header, choose_bands(sensor, names)
+    """Looks at a sample of the pixels: decides the calibration, refuses what cannot be the unit, finds empty bands.
+
+    Args:
+        raster: one acquisition.
+        sensor: its instrument.
+        names: the bands of the scene.
+        index: of the raster's bands, by their names.
+        unit: as told by the user.
+        day: of the acquisition.
+    """
+    header = raster.header
+    told = [name for name in names if name in index]
+    bands, indexes = choose_bands(sensor, told), tuple(index[name] for name in told)
     numbers, valid = sample_pixels(raster, indexes)
     if not valid.any():
         raise UserError(
             f"{header.path}: no valid pixel: all nodata, transparent or NaN. Check the file and its nodata value."
         )
-    missing = np.asarray(~valid.any(0))
-    usable = valid[:, ~missing].all(1)
+    found = np.asarray(valid.any(0))
+    usable = valid[:, found].all(1)
     calibration = calibrate(
         sensor,
         bands,
@@ -281,4 +267,10 @@ def _prepare(
     values = np.where(valid, calibration.apply(numbers), np.nan)
     converted = unit is None and header.dtype.kind in "iu" or unit in ("dn", "dn_offset", "dn_no_offset")
     check_range(str(header.path), bands, values, converted=converted)
-    return _Acquisition(raster=raster, indexes=indexes, calibration=calibration, missing=missing)
+    some = {name for name, there in zip(told, found, strict=True) if there}
+    return _Acquisition(
+        raster=raster,
+        indexes=tuple(index[name] for name in names if name in some),
+        present=np.array([name in some for name in names]),
+        calibration=dataclasses.replace(calibration, scale=calibration.scale[found], offset=calibration.offset[found]),
+    )

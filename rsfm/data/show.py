@@ -106,14 +106,18 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     if dates > 1 and when == UNKNOWN:
         when = f"{date + 1} of {dates} · {when}"
     facts = when if valid.all() else f"{when} · {_share(~valid)} invalid"
+    there = np.asarray(observation.band_valid[date])
+    facts += "" if there.all() else f" · {there.sum()} of {len(there)} bands"
     gsd = f"{float(observation.gsd_m):.3g} m"
-    rgb = _colour_bands(np.asarray(observation.wavelength_um))
+    rgb = _colour_bands(np.where(there, observation.wavelength_um, np.inf))
     if rgb is not None:
         display = name in SENSORS and SENSORS[name].bands[0].unit == "display"
         channels = [values[..., band] if display else _stretch(values[..., band], valid)[0] ** GAMMA for band in rgb]
         return [(f"{name} · {gsd}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
     grey: list[Picture] = []
-    for band, label in list(enumerate(_band_names(name, observation)))[:2]:
+    names = _band_names(name, observation)
+    for band in [i for i in range(len(names)) if there[i] or not there.any()][:2]:
+        label = names[band]
         scaled, low, high = _stretch(values[..., band], valid)
         title = label if label.startswith(name) else f"{name} {label}"
         grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), valid), (low, high)))
@@ -211,7 +215,8 @@ def _colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
 
 
 def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
-    days, seen = observation.time_days, observation.valid[:, 0, 0] & ~np.isnan(observation.time_days)
+    days = observation.time_days
+    seen = observation.valid[:, 0, 0] & observation.band_valid[:, 0] & ~np.isnan(days)
     when = np.datetime64("2000-01-01") + np.nan_to_num(days).astype(int)
     axis.plot(when[seen], observation.values[seen, 0, 0, 0], "o-", color="#2e7d32", markersize=3.5, linewidth=1.2)
     axis.set_title(f"{name}: {int(seen.sum())} of {len(seen)} dates valid", fontsize=9)
@@ -221,8 +226,10 @@ def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
 
 
 def _draw_table(axis: Axes, name: str, observation: Observation) -> None:
-    values, valid = observation.values[:, 0, 0], observation.valid[:, 0, 0]
-    cells = [[f"{v:.4g}" if ok else "–" for v, ok in zip(row, valid, strict=True)] for row in values.T]
+    values, seen = observation.values[:, 0, 0], observation.valid[:, 0] & observation.band_valid
+    cells = [
+        [f"{v:.4g}" if ok else "–" for v, ok in zip(*row, strict=True)] for row in zip(values.T, seen.T, strict=True)
+    ]
     table = axis.table(
         cellText=cells,
         rowLabels=_band_names(name, observation),

@@ -9,11 +9,12 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from rasterio.errors import CRSError
 from rasterio.warp import transform as reproject
 
 from rsfm.pytree import replace
+from rsfm.sensors.observe import at_dates
 from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Mask, Observation, Record
 
 Window = tuple[int, int, int, int]  # row, column, height, width
@@ -35,9 +36,10 @@ class AugmentConfig:
         mosaic: edge in pixels of tiles from random places, each turned and lit for itself, that a window of `crop` is made
             of; 0: one window. Where few scenes are labelled this hides their layout, which would be learned by heart.
         zoom: the window's edge is drawn between crop / (1 + zoom) and crop * (1 + zoom), and resampled to `crop`.
-        band_drop: probability of each band to be marked missing; one band always stays.
+        band_drop: probability of each band to be marked missing at all dates; one band always stays, and a date that would
+            lose all of its bands keeps them.
         visible_only: probability that of an optical stream only the bands the eye sees stay, so that what pictures of three
-            bands teach holds for instruments with more.
+            bands teach holds for instruments with more; a date without any keeps what it has.
         date_drop: probability of each acquisition to be marked missing; one always stays.
         brightness: optical values are multiplied by 1 + u, |u| up to this.
         tilt: optical values are multiplied by 1 + u x, |u| up to this; x runs from -1 at 0.4 um to 1 at 2.5 um along the
@@ -341,7 +343,7 @@ def draw_dates(record: Record, rng: np.random.Generator, count: int) -> Record:
     def draw(each: Observation) -> Observation:
         empty = ~np.any(each.valid, axis=(1, 2))
         kept = np.sort(np.argsort(empty + rng.random(len(empty)))[:count])
-        return replace(each, values=each.values[kept], valid=each.valid[kept], time_days=each.time_days[kept])
+        return at_dates(each, kept)
 
     return dataclasses.replace(record, observations={name: draw(each) for name, each in record.observations.items()})
 
@@ -374,17 +376,23 @@ def _drop(each: Observation, rng: np.random.Generator, config: AugmentConfig) ->
     if config.visible_only and rng.random() < config.visible_only:
         band_valid = _visible(each)
     if config.band_drop:
-        band_valid = band_valid & _keep(rng, band_valid, config.band_drop)
+        keep = _keep(rng, np.any(band_valid, axis=0), config.band_drop)
+        band_valid = _spared(band_valid & keep, band_valid)
     if config.date_drop:
         valid = valid & _keep(rng, np.any(valid, axis=(1, 2)), config.date_drop)[:, None, None]
     return replace(each, valid=valid, band_valid=band_valid)
 
 
 def _visible(each: Observation) -> np.ndarray:
-    """Bands that stay when an optical stream is seen as by the eye; all of them where that would leave none."""
+    """Bands that stay at each date when an optical stream is seen as by the eye; all of them where that would leave none."""
     optical = (each.band_code == 0) & (each.wavelength_um > 0)
     seen = each.band_valid & (~optical | ((each.wavelength_um > VISIBLE_UM[0]) & (each.wavelength_um < VISIBLE_UM[1])))
-    return seen if (seen & optical).any() else each.band_valid
+    return _spared(seen, each.band_valid) if (seen & optical).any() else each.band_valid
+
+
+def _spared(kept: Bool[Array, "t c"], before: Bool[Array, "t c"]) -> np.ndarray:
+    """The bands that are kept at each date; at a date that is left without one, those that were there before."""
+    return np.asarray(np.where(np.any(kept, axis=-1, keepdims=True), kept, before), bool)
 
 
 def _drop_streams(

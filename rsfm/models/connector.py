@@ -1,6 +1,6 @@
-"""From observation tokens to the decoder's prefix: `connector(parts) -> Tokens`, parts being one Tokens a stream.
+"""From observation tokens to the decoder's: `connector(parts) -> Tokens`, parts being one Tokens a stream.
 
-b batch · n tokens · q queries · k taps · d encoder width · e decoder width · m edge of a merged cell
+b batch · t dates · n tokens · q queries · k taps · d encoder width · e decoder width · m edge of a merged cell
 """
 
 import dataclasses
@@ -32,6 +32,8 @@ class ConnectorConfig:
     merge: edge, in tokens, of the cells the pixel shuffle makes one token of.
     taps: encoder layers read beside its last one, as in multi-layer connectors (arXiv:2405.13800): 0 is what enters
         the encoder, 1 what its first block gives, ...; must be below the encoder's depth. Empty = the last one only.
+    interleaved: each image (a stream's date) goes through by itself, and its tokens stand in the text where it is named
+        (LLaVA-NeXT-Interleave, arXiv:2407.07895). False: all observations together, before the text. Same parameters.
     """
 
     kind: str = "perceiver"
@@ -40,6 +42,7 @@ class ConnectorConfig:
     heads: int = 6
     merge: int = 2
     taps: tuple[int, ...] = ()
+    interleaved: bool = False
 
 
 class LinearConnector(nnx.Module):
@@ -148,6 +151,27 @@ class TappedConnector(nnx.Module):
         layers = [part.embeddings, *jnp.moveaxis(part.taps, 2, 0)]
         normed = [norm(layer) for norm, layer in zip(self.norms, layers, strict=True)]
         return self.mix(jnp.concatenate(normed, axis=-1)) * part.mask[..., None]
+
+
+def image_by_image(connector: Any, tokens: Tokens, times: int) -> Tokens:
+    """A stream's images through the connector one by one, and side by side again in the order of their dates.
+
+    Args:
+        connector: of CONNECTORS or with taps.
+        tokens: of one stream, date by date; one image where a temporal encoder has left one date.
+        times: acquisitions of the stream.
+    """
+    assert tokens.grid is not None, "only what has a grid is an image"
+    batch, images = tokens.mask.shape[0], images_of(tokens, times)
+    one = replace(tokens, grid=(tokens.grid[0] // images, *tokens.grid[1:]))
+    out = connector([jax.tree.map(lambda x: rearrange(x, "b (t n) ... -> (b t) n ...", t=images), one)])
+    unfolded = jax.tree.map(lambda x: rearrange(x, "(b t) n ... -> b (t n) ...", b=batch), out)
+    return Tokens(embeddings=unfolded.embeddings, mask=unfolded.mask, position=unfolded.position)
+
+
+def images_of(tokens: Tokens, times: int) -> int:
+    """How many images a stream's tokens are: its dates, or one where a temporal encoder has made one of them."""
+    return times if tokens.grid is not None and tokens.grid[0] >= times else 1
 
 
 def untapped(tokens: Tokens) -> Tokens:

@@ -16,6 +16,7 @@ from rsfm.nn.attention import KVCache
 from rsfm.nn.layout import lay_out
 from rsfm.nn.rope import RopeScaling, text_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig
+from rsfm.pytree import pytree_dataclass
 from rsfm.types import Tokens
 
 
@@ -47,8 +48,32 @@ class DecoderConfig:
     pad_id: int = 0
 
 
+@pytree_dataclass
+class PlacedTokens:
+    """Image tokens that stand in the text.
+
+    Attributes:
+        tokens: of all images of a row.
+        place: which of them stands at each place of the text, -1 = the text's own.
+    """
+
+    tokens: Tokens
+    place: Int[Array, "b s"]
+
+    def into(self, text: Float[Array, "b s d"]) -> Float[Array, "b s d"]:
+        """The text's embeddings with the image tokens in their places."""
+        tokens = lay_out(self.tokens.embeddings, "batch", None, None)
+        picked = jnp.take_along_axis(tokens, jnp.maximum(self.place, 0)[..., None], axis=1)
+        return jnp.where((self.place >= 0)[..., None], picked.astype(text.dtype), text)
+
+    def read(self, text_valid: Bool[Array, "b s"]) -> Bool[Array, "b s"]:
+        """Which places are looked at: text that is no padding, and images' tokens that are not masked."""
+        seen = jnp.take_along_axis(self.tokens.mask, jnp.maximum(self.place, 0), axis=1)
+        return text_valid & ((self.place < 0) | seen)
+
+
 class Decoder(nnx.Module):
-    """The prefix sees itself; text sees the prefix and the text before it."""
+    """The prefix sees itself; text, and the images that stand in it, see the prefix and what stands before them."""
 
     def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -65,10 +90,17 @@ class Decoder(nnx.Module):
         text_ids: Int[Array, "b s"],
         text_valid: Bool[Array, "b s"],
         added: Float[Array, "b s d"] | None = None,
+        images: PlacedTokens | None = None,
     ) -> tuple[Float[Array, "b s d"], dict[str, Array]]:
-        """Hidden state of every text token. `added`: to the embeddings of the text, such as those of its numbers."""
-        x, mask, position = self._inputs(prefix, text_ids, text_valid, added)
-        valid = jnp.concatenate([prefix.mask, text_valid], axis=1)
+        """Hidden state of every text token.
+
+        Args:
+            prefix: what is seen from everywhere.
+            text_ids, text_valid: the text, False at its padding.
+            added: to the embeddings of the text, such as those of its numbers.
+            images: stand in the text in place of its embeddings.
+        """
+        x, mask, position, valid = self._inputs(prefix, text_ids, text_valid, added, images)
         x, _, aux = self.transformer(x, mask, valid=valid, **self._angles(position))
         return x[:, prefix.mask.shape[1] :], aux
 
@@ -79,9 +111,10 @@ class Decoder(nnx.Module):
         text_valid: Bool[Array, "b s"],
         extra: int,
         added: Float[Array, "b s d"] | None = None,
+        images: PlacedTokens | None = None,
     ) -> tuple[Float[Array, "b s d"], KVCache]:
         """Like a call, and fills a cache that has room for `extra` more tokens."""
-        x, mask, position = self._inputs(prefix, text_ids, text_valid, added)
+        x, mask, position, _ = self._inputs(prefix, text_ids, text_valid, added, images)
         batch, length = x.shape[:2]
         cache = self.transformer.empty_cache(batch, length + extra, x.dtype)
         mask = jnp.pad(mask, ((0, 0), (0, 0), (0, extra)))
@@ -110,10 +143,18 @@ class Decoder(nnx.Module):
         return self.text_head(hidden, self.embedding[...] if self.config.tied else None)
 
     def _inputs(
-        self, prefix: Tokens, text_ids: Array, text_valid: Array, added: Array | None = None
-    ) -> tuple[Array, Array, Array]:
+        self,
+        prefix: Tokens,
+        text_ids: Array,
+        text_valid: Array,
+        added: Array | None = None,
+        images: PlacedTokens | None = None,
+    ) -> tuple[Array, Array, Array, Array]:
+        """Embeddings, who may look at whom, positions, and which of them are no padding."""
         text = self.embed(text_ids)
         text = (text if added is None else text + added).astype(prefix.embeddings.dtype)
+        if images is not None:
+            text, text_valid = images.into(text), images.read(text_valid)
         x = jnp.concatenate([prefix.embeddings, text], axis=1)
         q, total = prefix.mask.shape[1], x.shape[1]
         place = jnp.arange(total)
@@ -121,31 +162,10 @@ class Decoder(nnx.Module):
         before = before & ((place[:, None] >= q) | (place[None, :] < q))
         valid = jnp.concatenate([prefix.mask, text_valid], axis=1)
         position = jnp.broadcast_to(place, x.shape[:2])
-        return x, before[None] & valid[:, None], position
+        return x, before[None] & valid[:, None], position, valid
 
     def _angles(self, position: Array) -> dict[str, Any]:
         blocks, local = self.config.transformer, self.config.rope_local_theta
         head_dim = blocks.head_dim or blocks.width // blocks.heads
         angles = {"angle": text_angles(position, head_dim, self.config.rope_theta, self.config.rope_scaling)}
         return angles | ({"local_angle": text_angles(position, head_dim, local)} if local else {})
-
-
-def layers_apart(decoder: Decoder) -> Decoder:
-    """The same decoder with the parameters of each layer apart, as decoding on a CPU likes them; see TransformerConfig.
-
-    For what is read and not trained or saved: names and shapes of the parameters change.
-    """
-    config = decoder.config
-    if not config.transformer.stacked:
-        return decoder
-    config = dataclasses.replace(config, transformer=dataclasses.replace(config.transformer, stacked=False))
-    apart = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
-    held = {path: leaf[...] for path, leaf in nnx.to_flat_state(nnx.state(decoder, nnx.Param))}
-    state = nnx.state(apart, nnx.Param)
-    for path, leaf in nnx.to_flat_state(state):
-        if path[:2] == ("transformer", "blocks"):
-            leaf.set_value(held[(*path[:2], *path[3:])][path[2]])
-        else:
-            leaf.set_value(held[path])
-    nnx.update(apart, state)
-    return apart

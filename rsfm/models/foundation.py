@@ -24,8 +24,8 @@ from rsfm.heads import (
     ValueConfig,
     make_value_head,
 )
-from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector
-from rsfm.models.decoder import Decoder, DecoderConfig
+from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, image_by_image
+from rsfm.models.decoder import Decoder, DecoderConfig, PlacedTokens
 from rsfm.models.encoder import Encoder, concatenate
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
 from rsfm.models.towered import ToweredConfig, ToweredTokenizer
@@ -118,8 +118,8 @@ class FoundationModel(nnx.Module):
     def __call__(self, sample: Sample) -> Predictions:
         """Text logits at every position, and the outputs of the heads that the sample's targets ask for."""
         memory, aux = self.encode(sample.observations, sample.location_deg)
-        prefix = self.prefix(memory)
-        hidden, decoder_aux = self.decoder(prefix, sample.text_ids, sample.text_valid, self.numbers_in(sample))
+        text = (sample.text_ids, sample.text_valid, self.numbers_in(sample), self.images_in(sample, memory))
+        hidden, decoder_aux = self.decoder(self.prefix(memory), *text)
         aux = _add(aux, decoder_aux)
         outputs: dict[str, Array] = {}
         if "value_position" in sample.targets:
@@ -148,11 +148,32 @@ class FoundationModel(nnx.Module):
             cut = jax.tree.map(lambda leaf, start=start, stop=stop: leaf[:, start:stop], encoded)
             out[name] = replace(cut, position=part.position, grid=part.grid)
             start = stop
+        if self.config.connector.interleaved:  # it stands before the text, and must not tell of images further on
+            out["location"], _ = self.encoder(parts["location"])
         return out, aux
 
     def prefix(self, memory: dict[str, Tokens]) -> Tokens:
-        """What the decoder reads of the observations."""
+        """What the decoder reads before the text: the observations, or the location alone where they stand in the text."""
+        if self.config.connector.interleaved:
+            return self.connector([memory["location"]])
         return self.connector(list(memory.values()))
+
+    def images_in(self, sample: Sample, memory: dict[str, Tokens]) -> PlacedTokens | None:
+        """The images that stand in the text; None where they are all in the prefix, and where there is none."""
+        if not self.config.connector.interleaved:
+            assert sample.text_images is None, "the processor places images in the text, connector.interleaved is off"
+            return None
+        assert sample.text_images is not None, "connector.interleaved is on, the processor places no images in the text"
+        if not sample.observations:
+            return None
+        images = self.image_tokens(sample.observations, memory)
+        return PlacedTokens(tokens=images, place=jnp.asarray(sample.text_images))
+
+    def image_tokens(self, observations: dict[str, Observation], memory: dict[str, Tokens]) -> Tokens:
+        """Of every image: stream by stream in alphabetical order, as `ImageLayout` counts them, and date by date."""
+        times = {name: observations[name].time_days.shape[-1] for name in sorted(observations)}
+        parts = [image_by_image(self.connector, memory[name], t) for name, t in times.items()]
+        return concatenate(parts)
 
     def numbers_in(self, sample: Sample) -> Float[Array, "b s d"] | None:
         """What the numbers of the questions add to the text's embeddings; None where they are tokens like others."""
@@ -210,8 +231,13 @@ class FoundationModel(nnx.Module):
             mask=jnp.zeros((batch, 0), bool),
             position=jnp.zeros((batch, 0, 3)),
         )
-        hidden, _ = self.decoder(nothing, sample.text_ids, sample.text_valid)
-        return self.contrastive.texts(hidden, self.contrastive.place(sample.text_ids, sample.text_valid))
+        text_ids, text_valid = sample.text_ids, sample.text_valid
+        if sample.text_images is not None:  # the words alone, close together as in a text without images
+            words = text_valid & (sample.text_images < 0)
+            order = jnp.argsort(~words, axis=1, stable=True)
+            text_ids, text_valid = (jnp.take_along_axis(x, order, axis=1) for x in (text_ids, words))
+        hidden, _ = self.decoder(nothing, text_ids, text_valid)
+        return self.contrastive.texts(hidden, self.contrastive.place(text_ids, text_valid))
 
     def _tokenize(self, name: str, observation: Observation, dtype: Any) -> Tokens:
         tokens = self.tokenizers[name](replace(observation, values=observation.values.astype(dtype)))
@@ -220,7 +246,7 @@ class FoundationModel(nnx.Module):
     def _pixels(self, observations: dict[str, Observation]) -> tuple[Float[Array, "b h w f"], Bool[Array, "b h w"]]:
         features, valid = [], []
         for name, observation in observations.items():
-            seen = observation.valid.any(1) & observation.band_valid.any(-1)[:, None, None]
+            seen = (observation.valid & observation.band_valid.any(-1)[..., None, None]).any(1)
             features.append(self.tokenizers[name].pixels(observation) * seen[..., None])
             valid.append(seen)
         return sum(features[1:], features[0]), jnp.stack(valid).any(0)

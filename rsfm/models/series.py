@@ -109,7 +109,7 @@ class SeriesForecaster(nnx.Module):
             observation: one pixel and band; its valid dates are the past.
             target_days: days since 2000, later than the last valid date.
         """
-        seen = rearrange(observation.valid, "b t 1 1 -> b t")
+        seen = rearrange(observation.valid, "b t 1 1 -> b t") & rearrange(observation.band_valid, "b t 1 -> b t")
         values = jnp.where(seen, rearrange(observation.values, "b t 1 1 1 -> b t"), 0.0)
         day = jnp.where(seen, observation.time_days, 0.0)
         base, _ = self.climatology(target_days, day, values, seen)

@@ -4,6 +4,7 @@ import dataclasses
 
 from rsfm.data.normalize import BandStatistics
 from rsfm.quantities import AREA, COUNT, Quantity
+from rsfm.tokenizers.mentions import ImageLayout
 from rsfm.tokenizers.numeric import NumericConfig
 from rsfm.types import StreamSpec
 
@@ -23,7 +24,9 @@ class ProcessorConfig:
         legends: classes by the name of a map ("land cover"), for questions that name none.
         map_streams: streams that maps are made of, where a record has any of them; empty: all. A stream that came with few of the
             labelled places, as elevation does, tells the place and not the class.
-        text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once.
+        text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once. The tokens of images
+            that stand in the text have their room on top.
+        images: what images take in the text, as the model's interleaved connector has them; None: they come before it.
         max_masks, max_values: `<mask>` and `<value>` tokens a text may hold.
     """
 
@@ -36,5 +39,6 @@ class ProcessorConfig:
     legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     map_streams: tuple[str, ...] = ()
     text_lengths: tuple[int, ...] = (32, 64, 192, 320)
+    images: ImageLayout | None = None
     max_masks: int = 16
     max_values: int = 4

@@ -14,6 +14,11 @@ from rsfm.tasks.dialogue import OTHER
 from rsfm.types import Mask, Observation, StreamSpec
 
 
+def padded_times(times: int, spec: StreamSpec) -> int:
+    """Dates of a stream once a record's are padded: those of the spec, or the next power of two."""
+    return spec.times if times <= spec.times else 1 << (times - 1).bit_length()
+
+
 def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
     """Shrinks to the window where larger, pads with invalid pixels, dates and bands where smaller."""
     t, h, w, c = np.shape(observation.values)
@@ -25,13 +30,13 @@ def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
     if shrink > 1:
         observation = _shrink(observation, max(1, round(h / shrink)), max(1, round(w / shrink)), shrink)
         t, h, w, c = np.shape(observation.values)
-    times = spec.times if t <= spec.times else 1 << (t - 1).bit_length()
+    times = padded_times(t, spec)
     pad_t, pad_c = (0, times - t), (0, spec.bands - c)
     pad_h, pad_w = (0, spec.size - h), (0, spec.size - w)
     return Observation(
         values=np.pad(np.asarray(observation.values, np.float32), (pad_t, pad_h, pad_w, pad_c)),
         valid=np.pad(observation.valid, (pad_t, pad_h, pad_w)),
-        band_valid=np.pad(observation.band_valid, pad_c),
+        band_valid=np.pad(observation.band_valid, (pad_t, pad_c)),
         wavelength_um=np.pad(observation.wavelength_um, pad_c).astype(np.float32),
         bandwidth_um=np.pad(observation.bandwidth_um, pad_c).astype(np.float32),
         band_code=np.pad(observation.band_code, pad_c).astype(np.int32),

@@ -18,12 +18,13 @@ from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
 from rsfm.processor.config import FORMAT, ProcessorConfig
 from rsfm.processor.fitting import fit, fit_mask, possible_slots
+from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
 from rsfm.processor.plan import Plan, plan
 from rsfm.quantities import Quantity, check_question, check_unit, digits, find, interval, read_number
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
 from rsfm.tasks.dialogue import MASK, VALUE, Dialogue
-from rsfm.tokenizers.mentions import place_images
+from rsfm.tokenizers.chat import IMAGE
 from rsfm.tokenizers.numeric import NumericText
 from rsfm.tokenizers.text import TextTokenizer
 from rsfm.types import Answer, Observation, Predictions, Record, Sample, Value
@@ -47,15 +48,13 @@ class Processor:
     def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
         """A training sample: the whole conversation, with the targets of its `<value>` and `<mask>` tokens."""
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
-        turns = tuple((place_images(question, record), answer) for question, answer in turns)
-        ids, learn = self.text.chat(turns)
+        read = record if dialogue.mask is None else self.for_map(record)
+        told = self._interleave(read, turns)
+        ids, learn = self.text.chat(told.turns)
         targets = self._value_targets(ids, learn, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
         if record.mask is not None:
             targets |= self._mask_targets(ids, record, dialogue)
-        if dialogue.mask is not None:
-            record = self.for_map(record)
-        numbers = self._numbers(ids, learn, [question for question, _ in turns])
-        return self._assemble(record, ids, learn, targets, text_length, numbers)
+        return self._assemble(read, ids, learn, targets, told.length(text_length), told)
 
     def prompt(
         self,
@@ -70,27 +69,35 @@ class Processor:
 
         Args:
             record: what is asked about.
-            question: "<image>" in it stands for the record's images, in order: their sensor, GSD and date are told there.
+            question: "<image>" in it stands for the record's images, in order: their sensor, GSD and date are told there,
+                and their tokens stand there where the model's connector is interleaved.
             answer: the turn's answer, or "".
             history: earlier (question, answer) turns about the record.
             system: what the model is told beforehand.
         """
         check_question(self.config.quantities, question)
-        turns = [(place_images(asked, record), said) for asked, said in (*history, (question, answer or None))]
-        ids, learn = self.text.chat(turns, system=system)
-        start = len(self.text.chat([*turns[:-1], (turns[-1][0], None)], system=system)[0])
+        told = self._interleave(record, (*history, (question, answer or None)))
+        ids, learn = self.text.chat(told.turns, system=system)
+        start = len(self.text.chat([*told.turns[:-1], (told.turns[-1][0], None)], system=system)[0])
         last = [False] * start + learn[start:]  # the heads are read in the last turn only
         masks = self._positions(ids, MASK, self.config.max_masks, last)
         targets = {"value_position": self._positions(ids, VALUE, self.config.max_values, last)} if answer else {}
         targets |= {"mask_position": masks} if (masks >= 0).any() else {}
-        length = next((n for n in sorted(self.config.text_lengths) if n >= len(ids)), max(self.config.text_lengths))
-        numbers = self._numbers(ids, learn, [system, *(asked for asked, _ in turns)])
-        return self._assemble(record, ids, learn, targets, length, numbers)
+        lengths = [told.length(n) for n in sorted(self.config.text_lengths)]
+        length = next((n for n in lengths if n >= len(ids)), lengths[-1])
+        return self._assemble(record, ids, learn, targets, length, told, system)
 
-    def tokens_over(self, history: Sequence[tuple[str, str]], question: str, *, system: str = "") -> int:
-        """How many tokens a conversation has beyond what the model reads; 0 or less where it fits."""
-        ids, _ = self.text.chat([*history, (question, None)], system=system)
-        return len(ids) - max(self.config.text_lengths)
+    def tokens_over(
+        self, record: Record, history: Sequence[tuple[str, str]], question: str, *, system: str = ""
+    ) -> int:
+        """How many tokens a conversation has beyond what the model reads, its images' counted; 0 or less where it fits."""
+        told = self._interleave(record, (*history, (question, None)))
+        ids, _ = self.text.chat(told.turns, system=system)
+        return len(ids) - told.length(max(self.config.text_lengths))
+
+    def images(self, record: Record) -> tuple[str, ...]:
+        """Sensor, GSD and date of each image; "<image>" in a question stands for the next of them."""
+        return told_images(self.config, record, self.stream)
 
     def observations(self, record: Record) -> dict[str, Observation]:
         """Normalized observations of fixed shape, by stream."""
@@ -216,9 +223,9 @@ class Processor:
         value = Value(name=asked[0].name, value=number, unit=asked[0].unit)
         return Answer(question=question, text=said.strip(), values=(value,))
 
-    def _numbers(self, ids: list[int], learn: list[bool], questions: list[str]) -> np.ndarray | None:
-        """What stands beside the numbers of the questions; None where they are text."""
-        return self.text.numbers(ids, learn, questions) if isinstance(self.text, NumericText) else None
+    def _interleave(self, record: Record, turns: Turns) -> Interleaved:
+        """The turns with the record's images told, and placed where they stand in the text."""
+        return interleave(self.config, record, turns, self.stream, lambda text: len(self.text.encode_literal(text)))
 
     def _assemble(
         self,
@@ -227,13 +234,14 @@ class Processor:
         learn: list[bool],
         targets: dict[str, Any],
         length: int,
-        numbers: np.ndarray | None,
+        told: Interleaved,
+        system: str = "",
     ) -> Sample:
-        if len(ids) > length:
-            raise UserError(
-                f"{record.id}: the text has {len(ids)} tokens, {len(ids) - length} over the {length} allowed. Shorten it."
-            )
+        told.check_length(len(ids), length, record.id)
         fill = length - len(ids)
+        asked = [system, *(question for question, _ in told.turns)]
+        numbers = self.text.numbers(ids, learn, asked) if isinstance(self.text, NumericText) else None
+        places = told.places(ids, learn, self.text.special[IMAGE])
         where = record.location_deg or (np.nan, np.nan)
         return Sample(
             observations=self.observations(record),
@@ -243,6 +251,7 @@ class Processor:
             loss_mask=np.asarray(learn + [False] * fill),
             targets=targets,
             text_numbers=None if numbers is None else np.pad(numbers, (0, fill), constant_values=np.nan),
+            text_images=None if places is None else np.pad(places, (0, fill), constant_values=-1),
         )
 
     def _positions(self, ids: list[int], token: str, slots: int, learn: list[bool] | None = None) -> np.ndarray:

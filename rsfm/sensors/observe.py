@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+from jaxtyping import Int
 
 from rsfm.errors import UserError, lookup
+from rsfm.pytree import replace
 from rsfm.types import BAND_CODES, Array, Band, Observation, Sensor
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,7 +31,8 @@ def observe(
     Args:
         sensor: the instrument's table.
         values: (t h w c) in physical units of the sensor's bands. Pixels with a NaN or infinity become invalid; a band
-            that is nowhere finite is missing (`band_valid` False) and does not count for the others.
+            that is nowhere finite at a date is missing at that date (`band_valid` False) and does not count for the
+            date's other bands. A date without any band is invalid everywhere.
         valid: (t h w), False where nothing was seen; None = everywhere something was.
         time_days: t dates, days since 2000-01-01 UTC; NaN where unknown.
         gsd_m: ground sampling distance of these values in metres.
@@ -57,8 +60,8 @@ def observe(
     if seen.shape != (t, h, w):
         raise UserError(f"{sensor.name}: valid must be {(t, h, w)} like values, found {seen.shape}.")
     finite = np.isfinite(values)
-    present = np.asarray(finite.any((0, 1, 2)) | ~finite.any())
-    seen = seen & finite[..., present].all(-1)
+    present = np.logical_or.reduce(finite, (1, 2))
+    seen = seen & np.logical_or.reduce(present, -1)[:, None, None] & (finite | ~present[:, None, None]).all(-1)
     return Observation(
         values=np.where(seen[..., None] & finite, values, np.float32(0)),
         valid=seen,
@@ -68,6 +71,17 @@ def observe(
         band_code=np.array([BAND_CODES[band.code] for band in chosen], np.int32),
         time_days=time,
         gsd_m=np.asarray(gsd_m, np.float32),
+    )
+
+
+def at_dates(observation: Observation, dates: slice | Int[np.ndarray, " d"]) -> Observation:
+    """Some acquisitions of an observation without batch axis: a slice or the indices of its dates."""
+    return replace(
+        observation,
+        values=observation.values[dates],
+        valid=observation.valid[dates],
+        band_valid=observation.band_valid[dates],
+        time_days=observation.time_days[dates],
     )
 
 

@@ -13,6 +13,7 @@ from rsfm.errors import UserError, unknown
 
 SPEAKERS = ("system", "user", "assistant")
 IMAGE = "<image>"  # in a question: here one of the images is meant
+SPOT = "\ue001"  # of Unicode's private area: in a user's message, the place of one image token
 _TRAINING_TAGS = re.compile(r"(?<=\{%)(-?\s*)(end)?generation(?=\s*-?%\})")  # tell a trainer what to learn
 _GUARD = "\ue000"  # of Unicode's private area: parts the name of a special token that a person typed
 
@@ -23,7 +24,7 @@ class Message:
 
     Attributes:
         role: one of SPEAKERS.
-        content: text; in a user's, "<image>" marks the place of an image.
+        content: text; in a user's, "<image>" marks the place of an image, and SPOT that of one of its tokens.
     """
 
     role: str

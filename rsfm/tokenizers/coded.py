@@ -60,7 +60,7 @@ class CodedTokenizer(nnx.Module):
         x = self.out(x) + self.calendar(calendar_features(observation.time_days))[:, :, None, None]
         _, t, rows, columns, _ = x.shape
         valid = reduce(observation.valid, "b t (i p) (j q) -> b t i j", "max", p=p, q=p)
-        valid = valid & observation.band_valid.any(-1)[:, None, None, None]
+        valid = valid & observation.band_valid.any(-1)[:, :, None, None]
         return Tokens(
             embeddings=rearrange(x, "b t i j d -> b (t i j) d"),
             mask=rearrange(valid, "b t i j -> b (t i j)"),
@@ -71,7 +71,8 @@ class CodedTokenizer(nnx.Module):
     def pixels(self, observation: Observation) -> Float[Array, "b h w f"]:
         """Features for dense heads: the mean over the dates with data, enlarged back to pixels."""
         pool = self.config.pool
-        seen = reduce(observation.valid, "b t (i p) (j q) -> b t i j 1", "max", p=pool, q=pool)
+        there = observation.valid & observation.band_valid.any(-1)[:, :, None, None]
+        seen = reduce(there, "b t (i p) (j q) -> b t i j 1", "max", p=pool, q=pool)
         hidden = self._sets(observation)
         hidden = hidden.sum(1) / jnp.maximum(seen.sum(1), 1).astype(hidden.dtype)
         features = jax.nn.gelu(self.pixel_local(hidden))
@@ -80,15 +81,16 @@ class CodedTokenizer(nnx.Module):
     def _sets(self, observation: Observation) -> Float[Array, "b t i j m"]:
         pool = self.config.pool
         valid = observation.valid.astype(observation.values.dtype)[..., None]
-        values = jnp.where(observation.valid[..., None], observation.values, 0.0)
+        there = observation.valid[..., None] & observation.band_valid[:, :, None, None]
+        values = jnp.where(there, observation.values, 0.0)
         count = _sum_cells(valid, pool)
         values = _sum_cells(values, pool) / jnp.maximum(count, 1.0)
         band = self._band(observation)
         gain, bias = self.gain(band)[:, None, None, None], self.bias(band)[:, None, None, None]
         each = jax.nn.gelu(values[..., None] * gain + bias)  # b t i j c m
         weight = observation.band_valid.astype(each.dtype)
-        total = jnp.einsum("btijcm,bc->btijm", each, weight)
-        return total / jnp.sqrt(jnp.maximum(weight.sum(-1), 1.0))[:, None, None, None, None] * (count > 0)
+        total = jnp.einsum("btijcm,btc->btijm", each, weight)
+        return total / jnp.sqrt(jnp.maximum(weight.sum(-1), 1.0))[:, :, None, None, None] * (count > 0)
 
     def _band(self, observation: Observation) -> Float[Array, "b c e"]:
         told = self.code[...][observation.band_code]

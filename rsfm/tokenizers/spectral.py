@@ -22,13 +22,16 @@ VISIBLE_UM = (0.665, 0.56, 0.49)  # red, green, blue: what the pyramid sees
 VISIBLE_WIDTH_UM = 0.015
 FWHM_PER_SIGMA = 2.3548
 NOWHERE = -1e9
+NEAR = -4.5  # log overlap of a band with a response three sigma away: what is farther is not seen by it
+TINY = 1e-30  # keeps a quotient of nothing by nothing at zero
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectralConfig:
     """Attributes:
     centers_um: where the K learned responses start, micrometres.
-    groups: runs of neighbouring responses that get a token each: 1 = plain patches, more = spectral-spatial cubes.
+    groups: runs of neighbouring responses that get a token each: 1 = plain patches, more = spectral-spatial cubes. With
+        more, a group's token is masked at a date none of whose bands is near one of its responses.
     patch: token edge in pixels at birth; other sizes are resized from it at run time.
     pyramid: adds the features of an ImageNet network to the tokens, fed with the scene's true-colour rendering.
     pyramid_frozen: no gradient through the pyramid.
@@ -86,43 +89,50 @@ class SpectralTokenizer(nnx.Module):
         x = jnp.einsum("btgijm,gmd->btgijd", cells, rearrange(kernel, "g p q k d -> g (p q k) d"))
         x = x + self.group[...][:, None, None]
         share = reduce(observation.valid.astype(x.dtype), "b t (i p) (j q) -> b t 1 i j 1", "mean", p=p, q=p)
-        seen = jnp.broadcast_to(coverage[:, None, None, None, None], (*share.shape[:-1], coverage.shape[-1]))
+        seen = jnp.broadcast_to(coverage[:, :, None, None, None], (*share.shape[:-1], coverage.shape[-1]))
         x = x + self.coverage(jnp.concatenate([seen, share], axis=-1))
         x = x + self.calendar(calendar_features(observation.time_days))[:, :, None, None, None]
         if self.from_pyramid is not None:
             x = x + self.from_pyramid(self._pyramid_features(observation, h // p, w // p))[:, :, None]
-        return self._tokens(x, observation, p)
+        return self._tokens(x, self._groups_seen(observation, coverage), observation, p)
 
-    def responses(self, observation: Observation) -> tuple[Float[Array, "b t h w k"], Float[Array, "b k"]]:
-        """The K response channels of every pixel (0 where invalid) and how well the bands cover each response, 0..1."""
-        overlap, usable = self._overlap(observation, jnp.exp(self.log_center[...]), jnp.exp(self.log_sigma[...]))
-        score = jnp.where(usable[:, None], overlap + self._correction(observation), NOWHERE)
-        coverage = jnp.exp(jnp.max(jnp.where(usable[:, None], overlap, NOWHERE), axis=-1))
+    def responses(self, observation: Observation) -> tuple[Float[Array, "b t h w k"], Float[Array, "b t k"]]:
+        """The K response channels of every pixel (0 where invalid) and how well a date's bands cover each response, 0..1."""
+        overlap = _overlap(observation, jnp.exp(self.log_center[...]), jnp.exp(self.log_sigma[...]))
+        usable = _usable(observation)[:, :, None]
+        score = jnp.where(usable, (overlap + self._correction(observation))[:, None], NOWHERE)
+        coverage = jnp.exp(jnp.max(jnp.where(usable, overlap[:, None], NOWHERE), axis=-1))
         weights = jax.nn.softmax(score, axis=-1) * coverage[..., None]
         return _weigh(observation, weights), coverage
 
     def pixels(self, observation: Observation) -> Float[Array, "b h w f"]:
-        """Features of single pixels for dense heads: response channels, their mean and spread over valid dates."""
-        channels, _ = self.responses(observation)
+        """Features of single pixels for dense heads: response channels, their mean and spread over valid dates.
+
+        A date counts for a channel as much as its bands cover it, set against the date that covers it best there.
+        """
+        channels, coverage = self.responses(observation)
         valid = observation.valid[..., None].astype(channels.dtype)
-        count = jnp.maximum(valid.sum(1), 1.0)
-        mean = (channels * valid).sum(1) / count
-        spread = (jnp.square(channels - mean[:, None]) * valid).sum(1) / count
+        cover = valid * coverage[:, :, None, None].astype(channels.dtype)
+        best = cover.max(1, keepdims=True)
+        share = valid * jax.lax.stop_gradient(jnp.where(cover < best, cover / jnp.maximum(best, TINY), 1.0))
+        each = 1.0 / jnp.maximum(share.sum(1), 1.0)
+        mean = (channels * valid).sum(1) * each
+        spread = (jnp.square(channels - share * mean[:, None]) * (valid / jnp.maximum(share, TINY))).sum(1) * each
         return jax.nn.gelu(self.pixel_local(jnp.concatenate([mean, spread], axis=-1)))
 
     def render(self, observation: Observation) -> Float[Array, "b t h w 3"]:
         """True colour, normalized like the bands: fixed red, green and blue responses; 0 where no visible band is near."""
-        overlap, usable = self._overlap(observation, jnp.asarray(VISIBLE_UM), jnp.full((3,), VISIBLE_WIDTH_UM))
-        score = jnp.where(usable[:, None], overlap, NOWHERE)
-        weights = jax.nn.softmax(score, axis=-1) * (score.max(-1) > -4.5)[..., None]  # within three sigma
+        overlap = _overlap(observation, jnp.asarray(VISIBLE_UM), jnp.full((3,), VISIBLE_WIDTH_UM))
+        score = jnp.where(_usable(observation)[:, :, None], overlap[:, None], NOWHERE)
+        weights = jax.nn.softmax(score, axis=-1) * (score.max(-1) > NEAR)[..., None]
         return _weigh(observation, weights)
 
-    def _overlap(
-        self, observation: Observation, center_um: Float[Array, " k"], sigma_um: Float[Array, " k"]
-    ) -> tuple[Float[Array, "b k c"], Bool[Array, "b c"]]:
-        usable = observation.band_valid & (observation.band_code == 0) & (observation.wavelength_um > 0)
-        variance = sigma_um[:, None] ** 2 + (observation.bandwidth_um[:, None] / FWHM_PER_SIGMA) ** 2
-        return -0.5 * (observation.wavelength_um[:, None] - center_um[:, None]) ** 2 / variance, usable
+    def _groups_seen(self, observation: Observation, coverage: Float[Array, "b t k"]) -> Bool[Array, "b t g"]:
+        """Which groups have a token at a date; a single group reads whatever bands there are."""
+        groups = self.config.groups
+        if groups == 1:
+            return _usable(observation).any(-1, keepdims=True)
+        return reduce(coverage, "b t (g k) -> b t g", "max", g=groups) > np.exp(NEAR)
 
     def _correction(self, observation: Observation) -> Float[Array, "b k c"]:
         features = wavelength_features(observation.wavelength_um, observation.bandwidth_um)
@@ -141,15 +151,17 @@ class SpectralTokenizer(nnx.Module):
             features = jax.image.resize(features, (b * t, rows, columns, features.shape[-1]), "linear")
         return rearrange(features, "(b t) i j f -> b t i j f", b=b)
 
-    def _tokens(self, x: Float[Array, "b t g i j d"], observation: Observation, patch: int) -> Tokens:
+    def _tokens(
+        self, x: Float[Array, "b t g i j d"], seen: Bool[Array, "b t g"], observation: Observation, patch: int
+    ) -> Tokens:
         b, t, g, i, j, _ = x.shape
         valid = reduce(observation.valid, "b t (i p) (j q) -> b t i j", "max", p=patch, q=patch)
-        valid = valid & (observation.band_valid & (observation.band_code == 0)).any(-1)[:, None, None, None]
+        valid = valid[:, :, None] & seen[..., None, None]
         position = patch_positions(observation, i, j, patch)
         over_groups = "b t g i j ... -> b (t g i j) ..."
         return Tokens(
             embeddings=rearrange(x, "b t g i j d -> b (t g i j) d"),
-            mask=jnp.broadcast_to(valid[:, :, None], (b, t, g, i, j)).reshape(b, -1),
+            mask=rearrange(valid, over_groups),
             position=rearrange(jnp.broadcast_to(position[:, :, None], (b, t, g, i, j, 3)), over_groups),
             grid=(t * g, i, j),
         )
@@ -179,10 +191,24 @@ def _bilinear(values: np.ndarray, size: int) -> np.ndarray:
     return np.interp(at, np.arange(len(values)), values)
 
 
-def _weigh(observation: Observation, weights: Float[Array, "b k c"]) -> Float[Array, "b t h w k"]:
-    values = jnp.where(observation.valid[..., None], observation.values, 0.0)
-    values = jnp.where(observation.band_valid[:, None, None, None], values, 0.0)
-    return jnp.einsum("bthwc,bkc->bthwk", values, weights.astype(values.dtype))
+def _usable(observation: Observation) -> Bool[Array, "b t c"]:
+    """Which bands of a date are told by their wavelength."""
+    told = (observation.band_code == 0) & (observation.wavelength_um > 0)
+    return observation.band_valid & told[:, None]
+
+
+def _overlap(
+    observation: Observation, center_um: Float[Array, " k"], sigma_um: Float[Array, " k"]
+) -> Float[Array, "b k c"]:
+    """Logarithm of how much of a response a band covers; of all bands, there or not."""
+    variance = sigma_um[:, None] ** 2 + (observation.bandwidth_um[:, None] / FWHM_PER_SIGMA) ** 2
+    return -0.5 * (observation.wavelength_um[:, None] - center_um[:, None]) ** 2 / variance
+
+
+def _weigh(observation: Observation, weights: Float[Array, "b t k c"]) -> Float[Array, "b t h w k"]:
+    there = observation.valid[..., None] & observation.band_valid[:, :, None, None]
+    values = jnp.where(there, observation.values, 0.0)
+    return jnp.einsum("bthwc,btkc->bthwk", values, weights.astype(values.dtype))
 
 
 def _spacing(centers: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Turns are laid out as `<bos><user>question<assistant>answer<eos><user>...`, or by the tokenizer's own chat template. A
 user's question is read literally, so a "<mask>" typed by a person opens no head; answers, which we or the model write,
-carry special tokens.
+carry special tokens. Only the places of image tokens, which the Processor puts into a question, are "<image>" tokens.
 """
 
 import json
@@ -16,7 +16,17 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from rsfm.errors import UserError
-from rsfm.tokenizers.chat import Message, guarded, is_guarded, pieces, read_messages, render, turns_to_messages
+from rsfm.tokenizers.chat import (
+    IMAGE,
+    SPOT,
+    Message,
+    guarded,
+    is_guarded,
+    pieces,
+    read_messages,
+    render,
+    turns_to_messages,
+)
 from rsfm.tokenizers.pieces import piece_bytes
 
 # In the order of their ids in our own vocabulary. Saved in checkpoints: append, never reorder.
@@ -160,9 +170,9 @@ class TextTokenizer:
         told = ""
         for message in messages:
             if message.role == "system":  # the layout has no role for it: it goes before the first question
-                told = message.content.rstrip() + "\n"
+                told = message.content.replace(SPOT, "").rstrip() + "\n"
             elif message.role == "user":
-                asked = self.encode_literal(told + message.content)
+                asked = self._encode_asked(told + message.content)
                 ids += [self.special["<user>"], *asked, self.special["<assistant>"]]
                 told = ""
             else:
@@ -170,10 +180,18 @@ class TextTokenizer:
             learn += [message.role == "assistant"] * (len(ids) - len(learn))
         return ids, learn
 
+    def _encode_asked(self, text: str) -> list[int]:
+        """Ids of a user's text, literal but for the places of image tokens."""
+        ids: list[int] = []
+        for piece in re.split(f"({SPOT}+)", text):
+            at_image = piece.startswith(SPOT)
+            ids += [self.special[IMAGE]] * len(piece) if at_image else self.encode_literal(piece)
+        return ids
+
     def _templated(self, messages: Sequence[Message], template: str) -> tuple[list[int], list[bool]]:
         names = {key: self.roles.get(token, token) for token, key in ROLES.items()}
         special = [name for name in self._special_names() if name]
-        safe = [m if m.role == "assistant" else replace(m, content=guarded(m.content, special)) for m in messages]
+        safe = [m if m.role == "assistant" else replace(m, content=_safe(m, special)) for m in messages]
         show = partial(render, template, names=names)
         whole = show(safe, open_answer=safe[-1].role == "user")
         learnt: list[tuple[int, int]] = []
@@ -230,6 +248,11 @@ class TextStream:
             return ""
         new, self._told = whole[len(self._told) :], whole
         return new
+
+
+def _safe(message: Message, special: list[str]) -> str:
+    """What is told or asked, without special tokens but those at the places of images."""
+    return guarded(message.content, special).replace(SPOT, IMAGE if message.role == "user" else "")
 
 
 def _clean_length(text: str) -> int:

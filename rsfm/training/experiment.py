@@ -22,6 +22,7 @@ from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
 from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
+from rsfm.models.interleave import image_layout
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
 from rsfm.tokenizers.text import TextTokenizer
@@ -132,7 +133,7 @@ def make_build(config: ExperimentConfig) -> Build:
 
 
 def make_processor(config: ExperimentConfig) -> Processor:
-    """The processor with the model's streams and the experiment's text tokenizer."""
+    """The processor with the model's streams, its images' places and the experiment's text tokenizer."""
     text = open_tokenizer(config.tokenizer)
     if not config.chat_template:
         text.template = None
@@ -143,7 +144,8 @@ def make_processor(config: ExperimentConfig) -> Processor:
             f"Set --model.decoder.vocabulary {text.vocab_size} or more."
         )
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
-    return Processor(dataclasses.replace(config.processor, streams=streams), text)
+    images = image_layout(config.model)
+    return Processor(dataclasses.replace(config.processor, streams=streams, images=images), text)
 
 
 def open_tokenizer(name: str) -> TextTokenizer:

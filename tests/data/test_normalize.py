@@ -64,9 +64,26 @@ def test_relative_statistics_keep_the_shape_and_drop_the_brightness():
     np.testing.assert_allclose(even, lit, atol=1e-4)
     assert abs(even.mean()) < 0.2 and even.std() == pytest.approx(1, abs=0.1)
     halved = type(records[0].observations["aerial_rgb"])(
-        **{**records[0].observations["aerial_rgb"].__dict__, "band_valid": np.array([True, True, False])}
+        **{**records[0].observations["aerial_rgb"].__dict__, "band_valid": np.array([[True, True, False]])}
     )
     assert not normalize("aerial_rgb", halved, table)[..., 2].any(), "a missing band has no part in the brightness"
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_band_missing_at_a_date_counts_at_the_others(relative):
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.2, 0.6, (2, 24, 24, 3)).astype(np.float32) * [1.0, 0.5, 2.0]
+    values[1, ..., 2] = np.nan
+    gap = observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0], gsd_m=1.0)
+    assert gap.band_valid.tolist() == [[True, True, True], [True, True, False]] and gap.valid.all()
+    fitted = fit_statistics(
+        "aerial_rgb", [Record(id="x", observations={"aerial_rgb": gap})], source="t", relative=relative
+    )
+    assert fitted.mean[2] == pytest.approx(values[0, ..., 2].mean(), rel=1e-5), "never zero-filled"
+    out = normalize("aerial_rgb", gap, {"aerial_rgb": fitted})
+    assert not out[1, ..., 2].any() and out[0, ..., 2].all() and out[1, ..., :2].all()
+    garbage = type(gap)(**{**gap.__dict__, "values": np.where(np.isnan(values), 1e9, values).astype(np.float32)})
+    np.testing.assert_array_equal(normalize("aerial_rgb", garbage, {"aerial_rgb": fitted}), out)
 
 
 def test_values_of_another_unit_are_refused():

@@ -32,7 +32,7 @@ class Numbered:
         seen = Observation(
             values=pixels,
             valid=np.ones((1, self.size, self.size), bool),
-            band_valid=np.ones(3, bool),
+            band_valid=np.ones((1, 3), bool),
             wavelength_um=np.array([0.66, 0.56, 0.49], np.float32),
             bandwidth_um=np.full(3, 0.1, np.float32),
             band_code=np.zeros(3, np.int32),

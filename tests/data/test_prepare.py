@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from rsfm.data import prepare as prepared
 from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.data.pipeline import Source, make_batches
-from rsfm.data.prepare import PreparedDataset, decode, encode, is_prepared, prepare, write_records
+from rsfm.data.prepare import FORMAT, VERSION, PreparedDataset, decode, encode, is_prepared, prepare, write_records
 from rsfm.errors import UserError
 from rsfm.tasks import converse
 from rsfm.types import BAND_CODES, Boxes, GeoGrid, Mask, Observation, Record, Sample, Turn, Value
@@ -32,7 +33,7 @@ def observations(draw: st.DrawFn) -> Observation:
     return Observation(
         values=draw(arrays(draw(st.sampled_from([np.float32, np.float64])), (t, h, w, c), elements=f4)),
         valid=draw(arrays(bool, (t, h, w))),
-        band_valid=draw(arrays(bool, (c,))),
+        band_valid=draw(arrays(bool, (t, c))),
         wavelength_um=draw(arrays(np.float32, (c,), elements=f4)),
         bandwidth_um=draw(arrays(np.float32, (c,), elements=f4)),
         band_code=draw(arrays(np.int32, (c,), elements=st.sampled_from(list(BAND_CODES.values())))),
@@ -126,7 +127,7 @@ class Made(Dataset):
         seen = Observation(
             values=rng.random((1, h, w, 3), dtype=np.float32),
             valid=rng.random((1, h, w)) < 0.9,
-            band_valid=np.ones(3, bool),
+            band_valid=np.ones((1, 3), bool),
             wavelength_um=np.array([0.66, 0.56, 0.49], np.float32),
             bandwidth_um=np.full(3, 0.1, np.float32),
             band_code=np.zeros(3, np.int32),
@@ -197,7 +198,7 @@ def test_what_can_go_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Unknown split of aid_rsicd 'vall'. Did you mean 'val'"):
         prepare("aid_rsicd", tmp_path, tmp_path / "out", ["vall"])
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="out/made/1.0.0: cannot be written .Not a directory"):
+    with pytest.raises(UserError, match=f"out/made/{VERSION}: cannot be written .Not a directory"):
         write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "file" / "out")
     assert not (tmp_path / "out").exists()
 
@@ -270,17 +271,35 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
     try:
-        with pytest.raises(UserError, match="out/made/1.0.0: cannot be written .the disk is full or at its quota"):
+        with pytest.raises(UserError, match=f"out/made/{VERSION}: cannot be written .the disk is full or at its quota"):
             write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "new" / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_newer_format_is_refused() -> None:
+@pytest.mark.parametrize("other", [FORMAT - 1, FORMAT + 1])
+def test_records_of_another_format_are_refused(other: int) -> None:
     text, data = encode(Made(Path("."), "train")[0])
-    with pytest.raises(UserError, match="format 2, expected 1. Prepare the dataset again"):
-        decode(text.replace('"format": 1', '"format": 2'), data)
+    with pytest.raises(UserError, match=f"format {other}, expected {FORMAT}. Prepare the dataset again"):
+        decode(text.replace(f'"format": {FORMAT}', f'"format": {other}'), data)
+
+
+def test_a_folder_of_an_older_format_is_refused_and_prepared_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"train": Made(tmp_path, "train")}
+    monkeypatch.setattr(prepared, "VERSION", "1.0.0")
+    prepared._builder_class.cache_clear()
+    old = write_records(INFO, made, tmp_path)
+    monkeypatch.undo()
+    prepared._builder_class.cache_clear()
+    with pytest.raises(
+        UserError, match=f"1.0.0: prepared in format 1.0.0, .* reads {VERSION}. Prepare the dataset again"
+    ):
+        PreparedDataset(old, "train")
+    new = write_records(INFO, made, tmp_path)
+    assert new == old.with_name(VERSION) and len(PreparedDataset(new, "train")) == 5
 
 
 @pytest.mark.data

@@ -146,8 +146,35 @@ def test_a_band_of_nothing_is_missing(tmp_path: Path, rng: np.random.Generator) 
     values[..., 3] = np.nan
     scene = open_scene([write_tif(tmp_path / "x.tif", values)], sensor="sentinel2_l2a")
     observation = seen(scene)
-    assert observation.band_valid.tolist() == [i != 3 for i in range(12)] and observation.valid.all()
+    assert observation.band_valid.tolist() == [[i != 3 for i in range(12)]] and observation.valid.all()
     assert any("no valid pixel found in B04" in note for note in scene.notes)
+
+
+def test_a_date_may_lack_bands_of_the_others(tmp_path: Path) -> None:
+    """The first date holds two bands, the second all but one, the third all with nothing in the last: of the sensor's order."""
+    rng = np.random.default_rng(0)
+    all_but = [name for name in S2_BANDS if name != "B05"]
+    few, most, whole = (sentinel2(rng, bands=count) for count in (2, 11, 12))
+    whole[..., 11], whole[:4, ..., 2] = 65535, 65535
+    paths = [
+        write_tif(tmp_path / "S2_20200801.tif", few, descriptions=["B08", "B02"], nodata=65535),
+        write_tif(tmp_path / "S2_20200601.tif", most, descriptions=all_but, nodata=65535),
+        write_tif(tmp_path / "S2_20200701.tif", whole, descriptions=S2_BANDS, nodata=65535),
+    ]
+    scene = open_scene(paths)
+    assert scene.sensor.name == "sentinel2_l2a" and scene.bands == tuple(S2_BANDS)
+    held = [set(all_but), {*S2_BANDS[:-1]}, {"B02", "B08"}]  # by date
+    there = np.array([[name in names for name in S2_BANDS] for names in held])
+    for observation in (seen(scene), seen(scene, (-3, 5, 20, 20)), scene.overview(20).observations["sentinel2_l2a"]):
+        np.testing.assert_array_equal(observation.band_valid, there)
+        assert not observation.values[~there[:, None, None] & np.ones_like(observation.values, bool)].any()
+    observation = seen(scene)
+    assert observation.valid[[0, 2]].all() and not observation.valid[1, :4].any() and observation.valid[1, 4:].all()
+    expected = np.stack([most[..., 1], whole[..., 1], few[..., 1]]) * np.float32(1e-4)
+    assert observation.values[..., 1][observation.valid] == pytest.approx(expected[observation.valid], abs=1e-6)
+    notes = " | ".join(scene.notes)
+    assert "S2_20200601.tif: without the bands B05, missing at that date" in notes
+    assert "S2_20200701.tif: no valid pixel found in B12" in notes and "S2_20200801.tif: without the bands B01" in notes
 
 
 def test_bands_in_another_order_and_a_subset(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -226,9 +253,12 @@ def bad_input(folder: Path, kind: str) -> tuple[list[Path], dict]:
         np.save(folder / "a.npy", np.ones((5, 5, 3), np.uint8))
         np.save(folder / "b.npy", np.ones((6, 5, 3), np.uint8))
         return [folder / "a.npy", folder / "b.npy"], {}
-    if kind == "bands differ":
-        few = write_tif(bad, sentinel2(rng, bands=2), descriptions=["B02", "B03"])
-        return [good, few], {"sensor": "sentinel2_l2a"}
+    if kind == "bands untold":
+        return [good, write_tif(bad, sentinel2(rng, bands=11))], {"sensor": "sentinel2_l2a"}
+    if kind == "parts":
+        one, other = (sentinel2(rng, bands=1) for _ in range(2))
+        first = write_tif(folder / "red.tif", one, descriptions=["B04"])
+        return [first, write_tif(bad, other, descriptions=["B08"])], {"sensor": "sentinel2_l2a"}
     if kind == "nothing":
         return [], {}
     return [bad], {}
@@ -253,7 +283,8 @@ def bad_input(folder: Path, kind: str) -> tuple[list[Path], dict]:
         ("no date", ["Date '13/06/2017' cannot be read", "YYYY-MM-DD"]),
         ("bare folder", ["bad: the folder holds no raster"]),
         ("size", ["6 x 5 pixels", "no common georeference"]),
-        ("bands differ", ["bad.tif: has the bands B02, B03"]),
+        ("bands untold", ["bad.tif: sentinel2_l2a has 12 bands, the file has 11", "bands=", "band descriptions"]),
+        ("parts", ["bad.tif: has the bands B08, red.tif has B04", "one folder", "date of each image"]),
         ("nothing", ["No scene given"]),
     ],
 )

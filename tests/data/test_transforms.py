@@ -30,7 +30,7 @@ def observation(values: np.ndarray) -> Observation:
     return Observation(
         values=values.astype(np.float32),
         valid=np.ones((t, h, w), bool),
-        band_valid=np.ones(c, bool),
+        band_valid=np.ones((t, c), bool),
         wavelength_um=np.linspace(0.4, 0.9, c).astype(np.float32),
         bandwidth_um=np.full(c, 0.1, np.float32),
         band_code=np.zeros(c, np.int32),
@@ -172,7 +172,7 @@ def test_dropout_marks_bands_and_dates_and_leaves_one(seed: int, probability: fl
         dates = np.asarray(each.valid)
         assert ((dates.all((1, 2))) | (~dates.any((1, 2)))).all(), "a date is dropped whole"
     if probability == 1.0:
-        assert np.sum(after.observations["fine"].band_valid) == 1
+        assert (np.sum(after.observations["fine"].band_valid, axis=-1) == 1).all()
 
 
 def test_dropout_spares_a_date_that_holds_something() -> None:
@@ -244,6 +244,31 @@ def test_dates_are_hidden_in_all_streams_at_once() -> None:
         for seed in range(200)
     ]
     assert all(len(each) == 1 for each in told) and 70 < sum(True in each for each in told) < 130
+
+
+@given(seed=seeds, probability=st.floats(0.1, 1.0), eye=st.booleans())
+def test_dropout_leaves_no_date_without_the_bands_it_had(seed: int, probability: float, eye: bool) -> None:
+    before = record(4, 4)
+    fine = before.observations["fine"]  # 0.4, 0.65 and 0.9 micrometres
+    held = np.array([[True, True, False], [False, False, True]])
+    fine = replace(fine, band_valid=held)
+    change = AugmentConfig(flip=False, rotate=False, band_drop=probability, visible_only=float(eye))
+    after = augment(replace(before, observations={"fine": fine}), np.random.default_rng(seed), change)
+    kept = np.asarray(after.observations["fine"].band_valid)
+    assert kept.any(-1).all() and not (kept & ~held).any()
+    if eye:
+        assert kept.tolist() == [[False, True, False], [False, False, True]]
+
+
+@given(seed=seeds)
+def test_drawn_dates_keep_their_bands(seed: int) -> None:
+    before = record(4, 4)
+    held = np.array([[True, True], [True, False], [False, True], [True, True], [False, True]])
+    series = replace(before.observations["series"], band_valid=held)
+    config = AugmentConfig(flip=False, rotate=False, dates=3)
+    drawn = augment(replace(before, observations={"series": series}), np.random.default_rng(seed), config)
+    seen = drawn.observations["series"]
+    np.testing.assert_array_equal(seen.band_valid, held[seen.time_days.astype(int)])
 
 
 def test_dates_are_drawn_those_with_data_first() -> None:
@@ -326,7 +351,7 @@ def test_an_optical_stream_may_be_seen_as_by_the_eye(wavelength_um: tuple[float,
     before = replace(before, observations={"fine": fine, "coarse": radar})
     config = AugmentConfig(flip=False, rotate=False, visible_only=1.0)
     after = augment(before, np.random.default_rng(0), config).observations
-    np.testing.assert_array_equal(after["fine"].band_valid, stay)
+    np.testing.assert_array_equal(after["fine"].band_valid, [stay, stay])
     np.testing.assert_array_equal(after["coarse"].band_valid, radar.band_valid)
 
 

@@ -82,10 +82,32 @@ def test_date_order_changes_nothing(forward, optical_sample):
         observation,
         values=observation.values[:, order],
         valid=observation.valid[:, order],
+        band_valid=observation.band_valid[:, order],
         time_days=observation.time_days[:, order],
     )
     a, b = (forward(replace(optical_sample, observations={"optical": o})) for o in (observation, turned))
     same(a, b)
+
+
+def test_a_band_missing_at_one_date_is_not_read_there(forward, optical_sample):
+    observation = make(size=32, t=3)
+    held = observation.band_valid.at[:, 1, 4].set(False)
+
+    def answers(garbage, **changes):
+        values = observation.values.at[:, 1, ..., 4].set(garbage)
+        gap = replace(observation, **{"values": values, "band_valid": held, **changes})
+        return forward(replace(optical_sample, observations={"optical": gap}))
+
+    gap = answers(0.0)
+    same(gap, answers(1e6), atol=0.0)
+    same(gap, answers(np.nan), atol=0.0)
+    everywhere, clouded = observation.band_valid.at[:, :, 4].set(False), observation.valid.at[:, 1].set(False)
+    for changes in ({"valid": clouded}, {"band_valid": everywhere}, {"band_valid": observation.band_valid}):
+        other = answers(0.0, **changes)
+        assert np.abs(np.asarray(gap.text_logits) - np.asarray(other.text_logits)).max() > 1e-4, changes
+        assert np.abs(np.asarray(gap.outputs["mask_logits"]) - np.asarray(other.outputs["mask_logits"])).max() > 1e-4
+    bare = answers(0.0, band_valid=observation.band_valid.at[:, 1].set(False))
+    same(bare, answers(0.0, valid=clouded))
 
 
 def test_true_dates_matter(forward, optical_sample):

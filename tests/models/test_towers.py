@@ -136,7 +136,7 @@ def test_an_inflated_tokenizer_gives_the_same_tokens(bands, tmp_path, rng):
     observation = Observation(
         values=jnp.asarray(picture[:, None][..., order]),
         valid=jnp.ones((2, 1, 16, 16), bool),
-        band_valid=jnp.ones((2, 3), bool),
+        band_valid=jnp.ones((2, 1, 3), bool),
         wavelength_um=jnp.asarray([np.array(place["center_um"])[order]] * 2, jnp.float32),
         bandwidth_um=jnp.asarray([np.array(place["width_um"])[order]] * 2, jnp.float32),
         band_code=jnp.zeros((2, 3), jnp.int32),

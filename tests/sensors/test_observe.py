@@ -1,5 +1,6 @@
 """Values of an instrument become an Observation: shapes, missing numbers, dates, and messages that say what to do."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
-from rsfm.sensors.observe import days_since_2000, observe
+from rsfm.sensors.observe import at_dates, days_since_2000, observe
 
 NAN = float("nan")
 
@@ -37,7 +38,28 @@ def test_a_band_without_numbers_is_missing_and_harms_no_other() -> None:
     values = np.ones((1, 2, 2, 3), np.float32)
     values[..., 1] = NAN
     observation = observe(SENSORS["aerial_rgb"], values, time_days=[NAN], gsd_m=1.0)
-    assert observation.band_valid.tolist() == [True, False, True] and observation.valid.all()
+    assert observation.band_valid.tolist() == [[True, False, True]] and observation.valid.all()
+
+
+def test_a_band_is_missing_at_a_date_by_itself() -> None:
+    values = np.ones((3, 2, 2, 3), np.float32)
+    values[1, ..., 1], values[2] = NAN, NAN
+    values[1, 0, 0, 0] = NAN
+    observation = observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0, 2.0], gsd_m=1.0)
+    assert observation.band_valid.tolist() == [[True] * 3, [True, False, True], [False] * 3]
+    assert observation.valid[0].all() and observation.valid[1].tolist() == [[False, True], [True, True]]
+    assert not observation.valid[2].any(), "a date without any band"
+
+
+@pytest.mark.parametrize("dates", [slice(1, 3), np.array([2, 0])])
+def test_some_dates_keep_all_that_is_theirs(dates: slice | np.ndarray) -> None:
+    values = np.arange(36.0).reshape(3, 2, 2, 3)
+    values[2, ..., 0] = NAN
+    whole = observe(SENSORS["aerial_rgb"], values, time_days=[5.0, 6.0, 7.0], gsd_m=1.0)
+    some = at_dates(whole, dates)
+    chosen = observe(SENSORS["aerial_rgb"], values[dates], time_days=np.array([5.0, 6.0, 7.0])[dates], gsd_m=1.0)
+    for field in dataclasses.fields(whole):
+        np.testing.assert_array_equal(getattr(some, field.name), getattr(chosen, field.name))
 
 
 def test_a_subset_of_bands_is_named() -> None:

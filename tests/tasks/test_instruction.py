@@ -56,6 +56,7 @@ def two_dates(changed: int, legend: tuple[str, ...] = ("no change", "building ch
         one,
         values=np.repeat(one.values, 2, 0),
         valid=np.repeat(one.valid, 2, 0),
+        band_valid=np.repeat(one.band_valid, 2, 0),
         time_days=np.array([0.0, 900.0], np.float32),
     )
     return Record(id="b/1", observations={"aerial_rgb": pair}, mask=Mask(class_index=index, legend=legend))

@@ -26,7 +26,7 @@ def observation(size: int = 8, gsd_m: float = 10.0) -> Observation:
     return Observation(
         values=np.zeros((1, size, size, 3), np.float32),
         valid=np.ones((1, size, size), bool),
-        band_valid=np.ones(3, bool),
+        band_valid=np.ones((1, 3), bool),
         wavelength_um=np.array([0.49, 0.56, 0.66], np.float32),
         bandwidth_um=np.full(3, 0.05, np.float32),
         band_code=np.zeros(3, np.int32),

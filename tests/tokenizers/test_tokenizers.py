@@ -130,3 +130,63 @@ def test_a_masked_date_changes_no_pixel_feature(name):
     tokenizer, observation = build(name), observe(name)
     plain, padded = (tokenizer.pixels(o) for o in (observation, pad(observation, dates=2)))
     np.testing.assert_allclose(padded, plain, atol=1e-5)
+
+
+def without(observation: Observation, band: int, date: int, value: float = 99.0) -> Observation:
+    """The band missing at the date, and a number standing in its place."""
+    return replace(
+        observation,
+        band_valid=observation.band_valid.at[:, date, band].set(False),
+        values=observation.values.at[:, date, ..., band].set(value),
+    )
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_band_missing_at_a_date_is_not_read_there_whatever_stands_for_it(name):
+    tokenizer, observation = build(name), observe(name)
+    whole, gap = tokenizer(observation), tokenizer(without(observation, 1, 1))
+    for garbage in (-1e6, np.nan):
+        noisy = without(observation, 1, 1, garbage)
+        np.testing.assert_array_equal(tokenizer(noisy).embeddings, gap.embeddings)
+        np.testing.assert_array_equal(tokenizer.pixels(noisy), tokenizer.pixels(without(observation, 1, 1)))
+    np.testing.assert_array_equal(gap.mask, whole.mask)
+    first = whole.mask.shape[1] // 2  # tokens are ordered by date
+    np.testing.assert_allclose(gap.embeddings[:, :first], whole.embeddings[:, :first], atol=1e-6)
+    assert np.abs(gap.embeddings[:, first:] - whole.embeddings[:, first:]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_date_without_a_band_is_read_as_a_scene_without_it(name):
+    tokenizer, observation = build(name), observe(name)
+    rest = np.delete(np.arange(observation.values.shape[-1]), 1)
+    second = replace(
+        observation,
+        **{each: getattr(observation, each)[:, 1:] for each in ("values", "valid", "band_valid", "time_days")},
+    )
+    gap, alone = tokenizer(without(observation, 1, 1)), tokenizer(permute_bands(second, rest))
+    first = gap.mask.shape[1] // 2
+    np.testing.assert_allclose(gap.embeddings[:, first:], alone.embeddings, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_date_without_bands_has_no_tokens_and_no_part_in_the_pixels(name):
+    tokenizer, observation = build(name), observe(name)
+    bare = replace(observation, band_valid=observation.band_valid.at[:, 1].set(False))
+    gone = replace(observation, valid=observation.valid.at[:, 1].set(False))
+    np.testing.assert_array_equal(tokenizer(bare).mask, tokenizer(gone).mask)
+    np.testing.assert_allclose(tokenizer.pixels(bare), tokenizer.pixels(gone), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["spectral", "sar"])
+def test_a_missing_band_is_not_averaged_in_as_zero(name):
+    """Two dates, all bands alike: what one date lacks, the other tells."""
+    tokenizer, observation = build(name), make(t=2, codes=CODES[name], wavelength_um=(0.49, 0.665, 2.19))
+    alike = replace(observation, values=jnp.broadcast_to(observation.values[:, :1, ..., :1], observation.values.shape))
+    np.testing.assert_allclose(tokenizer.pixels(without(alike, 0, 1)), tokenizer.pixels(alike), atol=1e-5)
+
+
+def test_a_group_without_a_band_near_it_has_no_token_at_that_date():
+    tokenizer = build("spectral")  # two groups, from 0.443 to 0.74 and from 0.783 to 11 micrometres
+    observation = make(t=2, wavelength_um=(0.665, 0.56, 1.61))
+    mask = np.asarray(tokenizer(without(observation, 2, 1)).mask).reshape(2, 2, 2, -1)  # b, t, g, patches
+    assert mask[:, 0].all() and mask[:, 1, 0].all() and not mask[:, 1, 1].any()

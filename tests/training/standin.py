@@ -99,7 +99,7 @@ def make_observation(colour: np.ndarray) -> Observation:
     return Observation(
         values=values,
         valid=np.ones((batch, 1, 4, 4), bool),
-        band_valid=np.ones((batch, bands), bool),
+        band_valid=np.ones((batch, 1, bands), bool),
         wavelength_um=zeros + 0.6,
         bandwidth_um=zeros + 0.1,
         band_code=zeros.astype(np.int32),

@@ -70,7 +70,7 @@ def test_a_patch_embedding_is_inflated(folder: Path, capsys: pytest.CaptureFixtu
     observation = Observation(
         values=jnp.asarray(values),
         valid=jnp.ones((1, 1, 16, 16), bool),
-        band_valid=jnp.ones((1, 3), bool),
+        band_valid=jnp.ones((1, 1, 3), bool),
         wavelength_um=jnp.asarray([RGB_UM], jnp.float32),
         bandwidth_um=jnp.asarray([RGB_WIDTH_UM], jnp.float32),
         band_code=jnp.zeros((1, 3), jnp.int32),

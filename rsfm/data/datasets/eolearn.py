@@ -14,7 +14,7 @@ from rsfm.data.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.sensors import SENSORS
-from rsfm.sensors.observe import days_since_2000, observe
+from rsfm.sensors.observe import at_dates, days_since_2000, observe
 from rsfm.types import GeoGrid, Mask, Record, Value
 
 # LULC ids of the Slovenian land-use map as eo-learn groups them; 0 is no data. Others do not occur in the patch.
@@ -142,7 +142,6 @@ class EoLearn(Dataset):
     def _forecast(self, i: int, last: int, asked: tuple[int, ...]) -> Record:
         whole, (row, column) = self._series(i), self.pixels[i]
         seen, past = whole.observations["ndvi_series"], slice(0, last + 1)
-        seen = replace(seen, values=seen.values[past], valid=seen.valid[past], time_days=seen.time_days[past])
         values = tuple(
             Value(
                 name=f"NDVI on {date_text(self.days[date])[:10]}", value=float(self.ndvi[date, row, column]), unit="1"
@@ -150,7 +149,7 @@ class EoLearn(Dataset):
             for date in asked
         )
         name = f"{whole.id}/{date_text(self.days[last])[:10]}"
-        return replace(whole, id=name, observations={"ndvi_series": seen}, values=values, scene=None)
+        return replace(whole, id=name, observations={"ndvi_series": at_dates(seen, past)}, values=values, scene=None)
 
     def _series(self, i: int) -> Record:
         sensor, (row, column) = SENSORS["ndvi_series"], self.pixels[i]

@@ -145,5 +145,5 @@ def _hopeful(now: Beams, penalty: Float[Array, ""], step: Int[Array, ""], length
 def _take(writing: Writing, rows: Int[Array, " r"]) -> Writing:
     """The rows of a batch at these indices; in a cache the batch is the second axis."""
     cache = jax.tree.map(lambda leaf: leaf[:, rows], writing.cache)
-    flat = {name: getattr(writing, name)[rows] for name in ("hidden", "prefix", "first", "done", "state")}
+    flat = {name: getattr(writing, name)[rows] for name in ("hidden", "prompt", "first", "done", "state")}
     return replace(writing, cache=cache, **flat)

@@ -1,6 +1,6 @@
 """Text from prompts: prefill, then one jitted loop over a cache of fixed length, whole or in chunks for a stream.
 
-b batch · q prefix · s prompt · n cache slots · d width · v vocabulary · k new tokens
+b batch · s prompt · p prefix and prompt · n cache slots · d width · v vocabulary · k new tokens
 """
 
 import functools
@@ -39,7 +39,7 @@ class Writing:
     Attributes:
         hidden: last hidden state of each row: the next token is chosen from it.
         cache: keys and values of prefix, prompt and what was written.
-        prefix: which slots of the prefix hold tokens; the text's slots follow.
+        prompt: which slots of prefix and prompt hold tokens to look at; what is written comes over the prompt's padding.
         first: slot of each row's first new token.
         done: rows that ended.
         state: of the constraint.
@@ -48,7 +48,7 @@ class Writing:
 
     hidden: Float[Array, "b d"]
     cache: KVCache
-    prefix: Bool[Array, "b q"]
+    prompt: Bool[Array, "b p"]
     first: Int[Array, " b"]
     done: Bool[Array, " b"]
     state: Int[Array, " b"]
@@ -193,18 +193,19 @@ def begin(model: LanguageModel, sample: Sample, length: int) -> Writing:
     decoder = decoder_of(model)
     if isinstance(model, FoundationModel):
         memory, _ = model.encode(sample.observations, sample.location_deg)
-        prefix, added = model.prefix(memory), model.numbers_in(sample)
+        prefix, added, images = model.prefix(memory), model.numbers_in(sample), model.images_in(sample, memory)
     else:
-        prefix, added = _no_prefix(decoder, sample.text_ids.shape[0]), None
+        prefix, added, images = _no_prefix(decoder, sample.text_ids.shape[0]), None, None
     text_ids, text_valid = jnp.asarray(sample.text_ids), jnp.asarray(sample.text_valid)
-    hidden, cache = decoder.prefill(prefix, text_ids, text_valid, length, added)
+    hidden, cache = decoder.prefill(prefix, text_ids, text_valid, length, added, images)
+    seen = text_valid if images is None else images.read(text_valid)
     written = text_valid.sum(1)
     last = jnp.take_along_axis(hidden, (written - 1)[:, None, None], axis=1)[:, 0]
     batch, first = prefix.mask.shape
     return Writing(
         hidden=last,
         cache=cache,
-        prefix=prefix.mask,
+        prompt=jnp.concatenate([prefix.mask, seen], axis=1),
         first=first + written,
         done=jnp.zeros((batch,), bool),
         state=jnp.zeros((batch,), jnp.int32),
@@ -233,8 +234,9 @@ def advance(model: LanguageModel, writing: Writing, choice: Choice, count: int) 
 def read(model: LanguageModel, writing: Writing, token: Int[Array, " b"]) -> Writing:
     """One more token of each row goes through the decoder."""
     at = writing.first + writing.step
-    place = jnp.arange(writing.prefix.shape[1], writing.cache.slots)
-    seen = jnp.concatenate([writing.prefix, place <= at[:, None]], axis=1)
+    slots, prompt = jnp.arange(writing.cache.slots), writing.prompt
+    written = (slots >= writing.first[:, None]) & (slots <= at[:, None])
+    seen = jnp.pad(prompt, ((0, 0), (0, len(slots) - prompt.shape[1]))) | written
     hidden, cache = decoder_of(model).step(token, at, seen, writing.cache)
     return replace(writing, hidden=hidden, cache=cache, step=writing.step + 1)
 

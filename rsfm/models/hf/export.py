@@ -52,7 +52,7 @@ def write_decoder_config(config: DecoderConfig, *, kind: str = "") -> dict[str, 
     """What config.json of an architecture of transformers says for our config; reading it back gives the same config."""
     blocks = config.transformer
     if not blocks.stacked:
-        raise UserError("export: the decoder's layers lie apart. Export the decoder that layers_apart was given.")
+        raise UserError("export: the decoder's layers lie apart. Export the decoder that for_decoding was given.")
     told: dict[str, Any] = {
         "kv_heads": blocks.kv_heads or blocks.heads,
         "head_dim": blocks.head_dim or blocks.width // blocks.heads,

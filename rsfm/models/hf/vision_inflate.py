@@ -131,7 +131,7 @@ def _mixing(tokenizer: SpectralTokenizer, center_um: Sequence[float], width_um: 
     unit = Observation(
         values=jnp.eye(3).reshape(3, 1, 1, 1, 3),
         valid=jnp.ones((3, 1, 1, 1), bool),
-        band_valid=jnp.ones((3, 3), bool),
+        band_valid=jnp.ones((3, 1, 3), bool),
         band_code=jnp.zeros((3, 3), jnp.int32),
         time_days=jnp.zeros((3, 1)),
         gsd_m=jnp.ones(3),

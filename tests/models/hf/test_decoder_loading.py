@@ -13,7 +13,8 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models
 
 from rsfm.errors import UserError
-from rsfm.models.decoder import Decoder, layers_apart
+from rsfm.models.decoder import Decoder
+from rsfm.models.decoding import for_decoding
 from rsfm.models.hf import decoder_config, decoder_tensors, export_decoder, load_decoder
 from rsfm.models.hf.folder import download
 from rsfm.weights import named_parameters
@@ -83,10 +84,10 @@ def test_a_model_with_towers_gives_its_language_part(llama):
     assert report.unexpected == ("vision_tower.w",) and "left out" in report.table()
 
 
-def test_layers_apart_compute_the_same():
+def test_a_decoder_laid_out_for_decoding_computes_the_same():
     decoder, _ = load_decoder(RECORDED / "gemma2")
     with np.load(RECORDED / "gemma2" / "reference.npz", allow_pickle=False) as recorded:
-        graphdef, params = nnx.split(layers_apart(decoder))
+        graphdef, params = nnx.split(for_decoding(decoder))
         for ours in both_ways(graphdef, params, recorded["ids"], recorded["valid"]):
             valid = recorded["valid"]
             np.testing.assert_allclose(np.asarray(ours)[valid], recorded["logits"][valid], rtol=0, atol=1e-4)

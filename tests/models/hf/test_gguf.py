@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 
 from rsfm.errors import UserError
-from rsfm.models.decoder import Decoder, layers_apart
+from rsfm.models.decoder import Decoder
+from rsfm.models.decoding import for_decoding
 from rsfm.models.generate import generate, prompt_sample
 from rsfm.models.hf import load_decoder, open_checkpoint
 from rsfm.models.hf.gguf_tokenizer import load_gguf_tokenizer, save_gguf_tokenizer
@@ -125,7 +126,7 @@ def test_tokenizer(tmp_path):
 @pytest.fixture(scope="module")
 def smollm2() -> Decoder:
     try:
-        return layers_apart(load_decoder(find_packaged("smollm2-135m-instruct"))[0])
+        return for_decoding(load_decoder(find_packaged("smollm2-135m-instruct"))[0])
     except UserError as reason:
         pytest.skip(str(reason))
 
