@@ -1,6 +1,6 @@
 """Which way of reading dates names a crop best from 23 NDVI steps, in fields of a new region, and with dates missing?
 
-Command:  python -m experiments.time.crops                                 (all: about 20 minutes of one core; `eval` extra)
+Command:  python -m experiments.time.crops                                 (all: over an hour of one core; `eval` extra)
           python -m experiments.time.crops --models ltae --protocols region    (one minute)
           python -m experiments.time.crops --models ltae --protocols regions-in-turn    (six minutes with other work beside)
           python -m experiments.time.crops --validate --models ltae --seeds 0  (settings were chosen so: each region but
@@ -235,29 +235,17 @@ Fold = tuple[Fields, Fields]  # to learn from, to score
 
 def parts(root: Path, protocols: Sequence[str], validate: bool) -> Iterator[tuple[str, str, list[Fold]]]:
     """Protocol, name of the scored split, its folds; to validate, each region but the test's is left out in its turn."""
-    fields = {region: read(root, split, (region,)) for split, region in _regions(protocols)}
-    known = [region for region in fields if region not in REGIONS["test"]]
+    splits = [split for split in REGIONS if not (validate and split == "test")]
     for protocol in protocols:
-        if protocol == IN_TURN:
-            names = known if validate else list(fields)
-            yield protocol, "all", [_left_out(fields, region, names) for region in names]
-        elif protocol == "region" and validate:
-            for region in known:
-                yield protocol, region, [_left_out(fields, region, known)]
+        if protocol == IN_TURN or (validate and protocol == "region"):
+            fields = {region: read(root, split, (region,)) for split in splits for region in REGIONS[split]}
+            folds = {region: (joined([fields[r] for r in fields if r != region]), fields[region]) for region in fields}
+            pooled = [(protocol, "all", list(folds.values()))]
+            yield from pooled if protocol == IN_TURN else [(protocol, region, [fold]) for region, fold in folds.items()]
         else:
             train, val, test = lookup(PROTOCOLS, "protocol", protocol)
             split = val if validate else test
             yield protocol, split, [(read(root, train), read(root, split))]
-
-
-def _regions(protocols: Sequence[str]) -> list[tuple[str, str]]:
-    """(split, region) of every region, where some protocol leaves them out in their turn."""
-    by_region = any(protocol in (IN_TURN, "region") for protocol in protocols)
-    return [(split, region) for split, names in REGIONS.items() for region in names] if by_region else []
-
-
-def _left_out(fields: Mapping[str, Fields], region: str, names: Sequence[str]) -> Fold:
-    return joined([fields[name] for name in names if name != region]), fields[region]
 
 
 POWER = 0.5  # of a class's rarity, its weight in the loss

@@ -18,8 +18,8 @@ def for_decoding(decoder: Decoder) -> Decoder:
     """The same decoder for what is read and neither trained nor saved: names and shapes of its parameters change.
 
     A step of decoding reads every weight once. Layers cut out of a stack are copied at every step, and a product of a few
-    rows with a kernel of (inputs, outputs) repacks it and keeps one thread waiting; kernels of (blocks, outputs, inputs) are
-    read where they lie, a block a thread.
+    rows with a kernel of (inputs, outputs) keeps one thread waiting; kernels of (blocks, outputs, inputs) are read where they
+    lie, a block a thread.
     """
     config = decoder.config
     held = {path: leaf[...] for path, leaf in nnx.to_flat_state(nnx.state(decoder, nnx.Param))}
