@@ -7,7 +7,8 @@ Data:     cawa, three regions; Dushanbe for the loss during training; Khorezm is
 Expected: what `python -m experiments.time.crops` reaches with the same temporal encoder on "region" (accuracy, not
           balanced: the words are learned at the frequency of the classes), at a multiple of its cost, as the decoder
           reads 24 tokens and scores 2,048 words at each. That is why the ablation over encoders and seeds has a linear head.
-Result:   not run yet.
+Result:   2,500 steps (7 minutes of two shared cores), seed 0, test: accuracy .695 [.666, .723], as the linear head (.695, mean of five
+          seeds; most frequent crop .481, forest .602). Joint attention has not been run here.
 """
 
 import dataclasses
