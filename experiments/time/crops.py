@@ -88,9 +88,10 @@ def observation(ndvi: Float[Array, "b t"], valid: Bool[Array, "b t"], days: Floa
 
 
 def config(kind: str) -> SeriesConfig:
-    """The same model with one way or another of reading dates."""
+    """The same model with one way or another of reading dates: a layer for it and a block after it, or two blocks."""
     temporal = TemporalConfig(kind=kind, heads=8 if kind == "ltae" else 4, states=32)
-    return SeriesConfig(width=48, hidden=64, depth=1, temporal=temporal, classes=len(NAMES), dropout=0.2)
+    depth = 2 if kind == "joint" else 1
+    return SeriesConfig(width=48, hidden=64, depth=depth, temporal=temporal, classes=len(NAMES), dropout=0.2)
 
 
 def arrays(fields: Fields) -> Batch:
@@ -134,11 +135,22 @@ YEARS = 20
 
 
 def loss(model: SeriesClassifier, batch: Batch, key: Array) -> Float[Array, ""]:
-    """Cross entropy, each class weighed by the root of its rarity, labels smoothed."""
-    change, drop = jax.random.split(key)
-    logits = model(varied(batch, change), drop)
-    each = optax.softmax_cross_entropy(logits, 0.95 * jax.nn.one_hot(batch["label"], len(NAMES)) + 0.05 / len(NAMES))
-    return (each * batch["weight"]).sum() / batch["weight"].sum()
+    """Cross entropy of two views of each field with different dates missing, and how far their answers are apart.
+
+    Each class is weighed by the root of its rarity, labels are smoothed. The distance is the symmetric Kullback-Leibler
+    divergence of R-Drop (Liang et al. 2021, arXiv:2106.14448), there between two dropouts of one input.
+    """
+    first, second, drop = jax.random.split(key, 3)
+    views = jax.tree.map(lambda *x: jnp.concatenate(x), varied(batch, first), varied(batch, second))
+    logits = model(views, drop)
+    target = jnp.tile(0.95 * jax.nn.one_hot(batch["label"], len(NAMES)) + 0.05 / len(NAMES), (2, 1))
+    wrong = optax.softmax_cross_entropy(logits, target).reshape(2, -1).mean(0)
+    one, other = jax.nn.log_softmax(logits).reshape(2, -1, len(NAMES))
+    apart = ((jnp.exp(one) - jnp.exp(other)) * (one - other)).sum(-1)
+    return ((wrong + AGREEMENT * apart) * batch["weight"]).sum() / batch["weight"].sum()
+
+
+AGREEMENT = 0.3
 
 
 def train(kind: str, fields: Fields, seed: int, steps: int) -> Callable[[Fields], Int[np.ndarray, " n"]]:
