@@ -22,6 +22,7 @@ PROTOCOLS: Mapping[str, str] = {
     "fuel_moisture": "published",
     "indian_pines": "disjoint30-seed0",
     "terramesh": "tile-out",
+    "gedi_chip": "blocks",
 }
 
 
@@ -84,7 +85,7 @@ def evaluate(
                     continue
                 statistics[i] = asked.statistics(record, answer)
                 if len(statistics[i]):
-                    units += 1 if record.mask is None else int((record.mask.class_index >= 0).sum())
+                    units += _labels(record)
             bar.update(len(batch))
     if isinstance(asked, CorpusTask):
         rows = asked.corpus_statistics([told[i] for i in range(count)], [answers[i] for i in range(count)])
@@ -117,6 +118,12 @@ def batches(processor: Processor, records: Records, count: int, batch_size: int)
         if len(group) == batch_size:
             yield waiting.pop(key)
     yield from waiting.values()
+
+
+def _labels(record: Record) -> int:
+    """Labelled pixels of a map, one for words."""
+    label = record.mask or record.value_map
+    return 1 if label is None else int((label.class_index >= 0).sum())
 
 
 def result_row(score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 b windows run at once · m masks asked for · h w pixels
 """
 
-import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -243,13 +242,13 @@ def map_answer(
     probability: Float[np.ndarray, "m h w"] | None = None,
 ) -> Answer:
     """An Answer from a finished map: its text names the classes that were found, largest share first."""
-    count = collections.Counter({i: int(n) for i, n in enumerate(np.bincount(class_index[class_index >= 0].ravel()))})
-    total = max(class_index.size, 1)
-    shares = [f"{plan.legend[i]} {100 * n / total:.1f} %" for i, n in count.most_common() if n]
+    mask = Mask(class_index=class_index, legend=plan.legend)
+    found = sorted(zip(mask.shares, plan.legend, strict=True), key=lambda pair: -pair[0])
+    shares = [f"{name} {100 * share:.1f} %" for share, name in found if share]
     return Answer(
         question=question,
         text=", ".join(shares) if shares else "None of the classes asked for.",
-        mask=Mask(class_index=class_index, legend=plan.legend),
+        mask=mask,
         probability=probability,
         grid=footprint.grid,
         notes=footprint.notes,

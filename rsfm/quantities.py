@@ -6,7 +6,7 @@ import math
 import re
 
 from rsfm.errors import UserError
-from rsfm.types import Value
+from rsfm.types import Value, ValueMap
 
 PURE = "1"  # the unit of a number without one that is no count: an index, a share
 Z_90 = 1.6449  # half width of the central 90 % of a normal distribution, in standard deviations
@@ -24,8 +24,8 @@ class Quantity:
         stretch: factor on the interval's arms, calibrated on validation data (rsfm.calibration).
         widen: added at both ends after that, standardized; calibrated too.
         lowest: values below are clipped: there are no negative areas.
-        map_edges: rising edges, in `unit`, of the classes that a map of it is made of: a checkpoint that was trained on
-            masks of `map_legend` maps the quantity pixel by pixel. () = it is one number a scene.
+        map_edges: rising edges, in `unit`, of the classes that a map of it is made of, where the checkpoint maps it pixel by
+            pixel (rsfm.tasks.value_map). () = it is one number a scene.
     """
 
     name: str
@@ -40,9 +40,8 @@ class Quantity:
 
     @property
     def map_legend(self) -> tuple[str, ...]:
-        """Names of the classes between the edges: "canopy height 0 to 5 m"."""
-        unit = unit_in_words(self.unit)
-        return tuple(f"{self.name} {a:g} to {b:g} {unit}".rstrip() for a, b in itertools.pairwise(self.map_edges))
+        """Names of the classes between the edges: "0 to 5 m"."""
+        return classes_between(self.map_edges, self.unit)
 
     def standardize(self, value: float) -> float:
         """Physical -> standardized."""
@@ -102,6 +101,15 @@ def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
     of_unit = [one for one in quantities if one.unit == unit]
     named, unnamed = [one for one in of_unit if one in named], [one for one in of_unit if not one.name]
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
+
+
+def mapped(quantities: tuple[Quantity, ...], label: ValueMap) -> tuple[Quantity, ...]:
+    """The quantities with the label's among them, mapped over its edges."""
+    name, low, high = label.name.lower(), label.edges[0], label.edges[-1]
+    new = Quantity(name=name, unit=label.unit, center=(low + high) / 2, scale=(high - low) / 4)
+    one = next((q for q in quantities if q.name.lower() == name and q.unit == label.unit), new)
+    rest = tuple(q for q in quantities if q is not one)
+    return (*rest, dataclasses.replace(one, map_edges=label.edges))
 
 
 def check_unit(quantities: tuple[Quantity, ...], name: str, unit: str) -> None:
@@ -164,6 +172,11 @@ def interval(value: Value) -> str:
     low, high = digits(value.low, value.unit), digits(value.high, value.unit)
     between = " to " if low.startswith("-") or high.startswith("-") else "-"
     return f" (90 % interval {low}{between}{high} {unit_in_words(value.unit)}".rstrip() + ")"
+
+
+def classes_between(edges: tuple[float, ...], unit: str) -> tuple[str, ...]:
+    """Names of the classes between rising edges: "0 to 5 m", "5 to 10 m"."""
+    return tuple(f"{a:g} to {b:g} {unit_in_words(unit)}".rstrip() for a, b in itertools.pairwise(edges))
 
 
 def unit_in_words(unit: str) -> str:

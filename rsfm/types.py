@@ -202,6 +202,35 @@ class Mask:
     legend: tuple[str, ...]
     either: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of each legend entry in the whole picture, pixels without data or class included."""
+        index = self.class_index[self.class_index >= 0]
+        count = np.bincount(index.ravel(), minlength=len(self.legend))[: len(self.legend)]
+        return tuple((count / max(self.class_index.size, 1)).tolist())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValueMap:
+    """A number of each pixel: a label of pixel-wise regression.
+
+    Attributes:
+        values: in `unit`; NaN = unlabelled.
+        name: of the quantity, as in "Map the canopy height.".
+        edges: rising, in `unit`: a map of the quantity is made of the classes between them.
+    """
+
+    values: Float[np.ndarray, "h w"]
+    name: str
+    unit: str
+    edges: tuple[float, ...]
+
+    @property
+    def class_index(self) -> Int[np.ndarray, "h w"]:
+        """The class of each pixel, -1 where unlabelled; what is beyond the outer edges is of the outer class."""
+        index = np.searchsorted(np.asarray(self.edges[1:-1]), self.values, side="right")
+        return np.where(np.isfinite(self.values), index, -1)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
@@ -218,6 +247,7 @@ class Record:
     values: tuple[Value, ...] = ()
     boxes: Boxes | None = None
     mask: Mask | None = None
+    value_map: ValueMap | None = None
     images: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
@@ -236,17 +266,13 @@ class Answer:
     notes: tuple[str, ...] = ()  # what the reader should know: no CRS, padded window, clipped interval
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON a program reads: text, values with interval and unit, class shares of the mask, notes."""
+        """The JSON a program reads: text, values with interval and unit, class shares of the picture, notes."""
         out: dict[str, Any] = {"question": self.question, "text": self.text}
         if self.values:
             out["values"] = [dataclasses.asdict(value) for value in self.values]
         if self.mask is not None:
-            labelled = self.mask.class_index >= 0
-            total = max(int(labelled.sum()), 1)
-            out["mask"] = {
-                name: round(float((self.mask.class_index == i).sum()) / total, 4)
-                for i, name in enumerate(self.mask.legend)
-            }
+            named = zip(self.mask.legend, self.mask.shares, strict=True)
+            out["mask"] = {name: round(share, 4) for name, share in named}
         if self.notes:
             out["notes"] = list(self.notes)
         return out

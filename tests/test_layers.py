@@ -27,7 +27,18 @@ LAYERS = (  # a room may import from the lines above its own; from its own line 
     ("data", "tokenizers", "heads"),
     ("models", "tasks"),
     ("processor",),
-    ("training", "evaluation", "predict", "retrieval", "conversation", "scoring", "areas", "footprint", "products"),
+    (
+        "training",
+        "evaluation",
+        "predict",
+        "retrieval",
+        "conversation",
+        "scoring",
+        "areas",
+        "footprint",
+        "products",
+        "map_calibration",
+    ),
     ("pretrained", "testing", "demo", "commands", "cli"),
     ("",),  # rsfm/__init__.py, the public names
 )

@@ -180,6 +180,22 @@ def test_the_text_names_the_classes_found(processor: Processor) -> None:
     assert answer.text.startswith(f"{largest} {100 * shares[largest]:.1f} %")
 
 
+def test_text_json_and_legend_count_shares_of_the_whole_picture(processor: Processor) -> None:
+    """A third without data leaves at most two thirds for the classes, wherever a share is told."""
+    wide = scene(48, 60)
+    (name, seen), *_ = wide.observations.items()
+    valid = seen.valid.copy()
+    valid[..., :20] = False
+    half = dataclasses.replace(wide, observations={name: dataclasses.replace(seen, valid=valid)})
+    answer = predict(Standin(), processor, half, QUESTION)
+    assert answer.mask is not None
+    assert sum(answer.mask.shares) == pytest.approx((answer.mask.class_index >= 0).mean()) and answer.mask.shares
+    assert sum(answer.mask.shares) <= 2 / 3 + 1e-9
+    assert list(answer.to_json()["mask"].values()) == [round(share, 4) for share in answer.mask.shares]
+    told = sum(float(word.split()[-2]) for word in answer.text.split(",")) / 100
+    assert told == pytest.approx(sum(answer.mask.shares), abs=0.003)
+
+
 def write_tif(
     path: Path, height: int, width: int, *, bands: int = 12, offset: int = 0, crs: str | None = "EPSG:32633"
 ) -> Path:

@@ -56,7 +56,7 @@ def show(
     out: Path | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Prints one sample with its labels and what each task makes of it; --out draws it, mask and boxes included.
+    """Prints one sample with its labels and what each task makes of it; --out draws it, mask, map and boxes included.
 
     Example:
         rsfm data show aid_rsicd --split val --index 3 --out sample
@@ -154,6 +154,15 @@ def describe(record: Record) -> dict[str, Any]:
         index = record.mask.class_index
         counts = {name: int((index == i).sum()) for i, name in enumerate(record.mask.legend)}
         told["mask pixels"] = {**counts, "unlabelled": int((index < 0).sum())}
+    if record.value_map is not None:
+        numbers = record.value_map
+        known = numbers.values[np.isfinite(numbers.values)]
+        told["value map"] = {
+            "name": numbers.name,
+            "unit": numbers.unit,
+            "labelled pixels": known.size,
+            "values": f"{known.min():.4g} to {known.max():.4g}" if known.size else "no labelled pixel",
+        }
     rng = np.random.default_rng(0)
     dialogues = {name: task.dialogue(record, rng) for name, task in TASKS.items()}
     told["asked and answered"] = [

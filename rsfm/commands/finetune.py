@@ -25,6 +25,7 @@ def finetune(
     lora_alpha: float = 0.0,
     lora_targets: tuple[str, ...] = ("encoder", "decoder"),
     quantize: str = "",
+    calibrate: str = "",
     resume: bool = False,
     overrides: tuple[str, ...] = (),
 ) -> int:
@@ -41,6 +42,7 @@ def finetune(
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
         rsfm evaluate runs/moisture/model --dataset fuel_moisture
+        rsfm finetune nano --dataset gedi_chip --calibrate val --out runs/canopy
 
     Args:
         checkpoint: name of a shipped checkpoint, or its folder.
@@ -56,6 +58,7 @@ def finetune(
         lora_alpha: scale of the adapters times their rank; 0 = twice the rank.
         lora_targets: names of linear layers, or their beginnings, that get adapters.
         quantize: keep the adapted layers' own weights in int8 or nf4 while training.
+        calibrate: split, not trained on, whose maps of numbers the 90 % intervals are stretched to hold.
         resume: go on from the last state in the run folder.
         overrides: fields of the config by dotted name.
     """
@@ -63,6 +66,10 @@ def finetune(
     from rsfm.commands.train import export
 
     open_dataset(dataset, None, split)  # before the weights: the likeliest mistakes
+    if calibrate:
+        if calibrate == split:
+            raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
+        open_dataset(dataset, None, calibrate)
     from rsfm.pretrained import find, load
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
@@ -87,14 +94,28 @@ def finetune(
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume)
     if trained.exit_code == 0:
+        if calibrate:
+            trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
         words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
         words += ["--lora", str(lora)] if lora else []
         words += ["--quantize", quantize] if quantize else []
+        words += ["--calibrate", calibrate] if calibrate else []
         if config.train.lora is None:
             export(trained, out, config.name, shlex.join([*words, *overrides]))
         else:
             export_adapter(trained, loaded, config.train.lora, checkpoint, out, shlex.join([*words, *overrides]))
     return trained.exit_code
+
+
+def _calibrated(trained: Any, dataset: str, split: str) -> Any:
+    from rsfm.data.pipeline import open_records
+    from rsfm.map_calibration import calibrated
+
+    records = open_records(dataset, split)
+    processor = calibrated(trained.model, trained.processor, (records[i] for i in range(len(records))))
+    mapped = [q for q in processor.config.quantities if q.map_edges]
+    print(*(f"{q.name}: 90 % intervals stretched by {q.stretch:.2f} on '{split}'" for q in mapped), sep="\n")
+    return processor
 
 
 def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, command: str) -> None:
@@ -129,20 +150,38 @@ def experiment(
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on."""
     from rsfm.data.datasets import DATASETS
-    from rsfm.data.pipeline import Source
+    from rsfm.data.pipeline import Source, open_records
     from rsfm.data.prepare import PreparedDataset
+    from rsfm.data.transforms import AugmentConfig
+    from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
     known: Any = DATASETS.get(dataset)
     info = known.info if known else PreparedDataset(Path(dataset), split).info
+    processor, tasks = loaded.processor.config, tasks or info.tasks
+    if "value_map" in tasks and (label := open_records(dataset, split)[0].value_map) is not None:
+        processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, label))
+    maps = {"value_map", "segmentation"} & set(tasks)
+    window = max((stream.size for stream in processor.streams.values()), default=0) if maps else 0
+    augment = AugmentConfig(crop=window)  # not the whole picture made smaller, as words are told of it
+    text_length = max(processor.text_lengths) if maps else Source.text_length
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
-        processor=dataclasses.replace(loaded.processor.config),
+        processor=processor,
         train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5)),
-        data=(Source(dataset=dataset, split=split, tasks=tasks or info.tasks, batch_size=batch_size),),
+        data=(
+            Source(
+                dataset=dataset,
+                split=split,
+                tasks=tasks,
+                batch_size=batch_size,
+                augment=augment,
+                text_length=text_length,
+            ),
+        ),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),
     )

@@ -105,9 +105,8 @@ class _Sheet:
 
 
 def _legend(mask: Mask, colours: tuple[Colour, ...], title: str, height: int) -> Image.Image:
-    """Classes by share, largest first, each with its colour; classes that are nowhere are listed faintly."""
-    total = max(int((mask.class_index >= 0).sum()), 1)
-    shares = np.array([(mask.class_index == i).sum() for i in range(len(mask.legend))]) / total
+    """Classes by share of the picture, largest first, each with its colour; classes that are nowhere are listed faintly."""
+    shares = np.array(mask.shares)
     order = np.argsort(-shares, kind="stable")
     text = _Sheet(int(np.clip(0.8 * height / (1.7 * len(order) + 4), 13, 22)))
     line, pad = round(text.size * 1.7), round(text.size * 1.3)
@@ -132,7 +131,7 @@ def _legend(mask: Mask, colours: tuple[Colour, ...], title: str, height: int) ->
         share = f"{100 * shares[i]:.1f} %"
         draw.text((width - pad - text.width(share), y), share, fill=ink, font=text.font)
         y += line
-    unlabelled = 1 - total / mask.class_index.size
+    unlabelled = 1 - shares.sum()
     if unlabelled > 5e-4:
         told = f"{100 * unlabelled:.1f} % of the picture without a class"
         for at, words in enumerate(_wrapped(told, text, width - 2 * pad)):

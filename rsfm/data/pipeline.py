@@ -100,7 +100,9 @@ class _Packed:
         self._leaves = [_pack(leaf) for leaf in leaves]
         self._rest = replace(record, observations={})
         mask = () if record.mask is None else (record.mask.class_index,)
-        self.nbytes = sum(np.asarray(array).nbytes for array in (*self._leaves, *mask, *record.images.values()))
+        numbers = () if record.value_map is None else (record.value_map.values,)
+        labels = (*mask, *numbers, *record.images.values())
+        self.nbytes = sum(np.asarray(array).nbytes for array in (*self._leaves, *labels))
 
     def record(self) -> Record:
         leaves = [_unpack(leaf) for leaf in self._leaves]

@@ -22,7 +22,7 @@ import numpy as np
 from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.errors import UserError, lookup, unknown
-from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Turn, Value
+from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Turn, Value, ValueMap
 
 FORMAT = 2  # 1: a band was there at all dates or at none
 VERSION = f"{FORMAT}.0.0"  # names the folder, so that files of another format are not taken for these
@@ -40,7 +40,7 @@ def encode(record: Record) -> tuple[str, bytes]:
         return len(arrays) - 1
 
     fields = [field.name for field in dataclasses.fields(Observation)]
-    boxes, mask = record.boxes, record.mask
+    boxes, mask, numbers = record.boxes, record.mask, record.value_map
     text: dict[str, Any] = {
         "format": FORMAT,
         "id": record.id,
@@ -56,6 +56,8 @@ def encode(record: Record) -> tuple[str, bytes]:
         "values": [dataclasses.asdict(value) for value in record.values],
         "boxes": boxes and {"corners": keep(boxes.corners), "labels": boxes.labels},
         "mask": mask and {"class_index": keep(mask.class_index), "legend": mask.legend},
+        "value_map": numbers
+        and {"name": numbers.name, "unit": numbers.unit, "edges": numbers.edges, "values": keep(numbers.values)},
         "images": {name: keep(image) for name, image in record.images.items()},
     }
     text["arrays"] = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
@@ -74,6 +76,7 @@ def decode(text: str | bytes, data: bytes) -> Record:
         arrays.append(np.frombuffer(data, dtype, count, start).reshape(shape).copy())  # a copy: aligned and writeable
         start += count * dtype.itemsize
     grid, boxes, mask = told["grid"], told["boxes"], told["mask"]
+    numbers = told.get("value_map")  # later than the format's first files
     return Record(
         id=told["id"],
         observations={
@@ -89,6 +92,8 @@ def decode(text: str | bytes, data: bytes) -> Record:
         values=tuple(Value(**value) for value in told["values"]),
         boxes=None if boxes is None else Boxes(corners=arrays[boxes["corners"]], labels=tuple(boxes["labels"])),
         mask=None if mask is None else Mask(class_index=arrays[mask["class_index"]], legend=tuple(mask["legend"])),
+        value_map=numbers
+        and ValueMap(**numbers | {"values": arrays[numbers["values"]], "edges": tuple(numbers["edges"])}),
         images={name: arrays[k] for name, k in told["images"].items()},
     )
 

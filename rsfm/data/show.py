@@ -1,4 +1,4 @@
-"""Draws a record with its labels: pictures by date, series as lines, tables, masks with a legend, boxes, and the words.
+"""Draws a record with its labels: pictures by date, series as lines, tables, masks, maps of numbers, boxes, words.
 
 t dates · h w pixels · c bands
 """
@@ -20,12 +20,13 @@ from matplotlib.transforms import Bbox
 from rsfm.data.palette import class_colours
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
-from rsfm.types import BAND_CODES, Band, Mask, Observation, Record
+from rsfm.types import BAND_CODES, Band, Mask, Observation, Record, ValueMap
 
 RED_GREEN_BLUE_UM = (0.665, 0.560, 0.480)
 FARTHEST_UM = 0.06  # a band farther from red, green or blue is not shown as that colour
 MOST_DATES, COLUMNS, PANEL = 6, 4, 3.4  # dates a stream, panels a row, inches a panel
-Picture = tuple[str, np.ndarray, tuple[float, float] | None]  # title, RGB, value range where it is grey
+Range = tuple[float, float]
+Picture = tuple[str, np.ndarray, Range | None]  # title, RGB, value range where it is grey
 GAMMA = 0.75  # brightens the dark end of reflectance, where most land is
 UNKNOWN = "date unknown"
 INVALID = np.array([0.85, 0.85, 0.85])
@@ -53,6 +54,8 @@ def draw(record: Record) -> Figure:
     panels = [panel for name, observation in record.observations.items() for panel in _panels(name, observation)]
     if record.mask is not None:
         panels += [("mask", (record.mask,)), ("legend", (record.mask,))]
+    if record.value_map is not None:
+        panels.append(("value map", (record.value_map,)))
     rows = max(1, -(-len(panels) // COLUMNS))
     columns = max(1, -(-len(panels) // rows))
     width = max(6.8, PANEL * _aspect(record) * columns + 0.4)
@@ -92,11 +95,7 @@ def _panels(name: str, observation: Observation) -> list[tuple[str, tuple]]:
     else:  # the clearest, in order
         clear = np.argsort(-observation.valid.mean((1, 2)), kind="stable")[:MOST_DATES]
         dates = np.sort(clear)
-    out = []
-    for date in dates:
-        for title, pixels, bar in _pictures(name, observation, int(date)):
-            out.append(("picture", (title, pixels, bar)))
-    return out
+    return [("picture", picture) for date in dates for picture in _pictures(name, observation, int(date))]
 
 
 def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
@@ -161,12 +160,14 @@ def _date(days: float) -> str:
     return UNKNOWN if np.isnan(days) else str(np.datetime64("2000-01-01") + int(days))
 
 
-def _draw_picture(axis: Axes, title: str, pixels: np.ndarray, bar: tuple[float, float] | None) -> None:
+def _draw_picture(
+    axis: Axes, title: str, pixels: np.ndarray, bar: Range | None = None, cmap: str = "gray", unit: str = ""
+) -> None:
     drawn = axis.imshow(pixels, interpolation="nearest")
     if bar is not None:
-        drawn.set_cmap("gray")
+        drawn.set_cmap(cmap)
         drawn.set_clim(*bar)
-        axis.figure.colorbar(drawn, ax=axis, shrink=0.75, pad=0.02)
+        axis.figure.colorbar(drawn, ax=axis, shrink=0.75, pad=0.02, label=unit)
     axis.set_title(title, fontsize=9)
     axis.set_xticks([])
     axis.set_yticks([])
@@ -189,10 +190,7 @@ def _draw_boxes(axis: Axes, record: Record) -> None:
 
 def _draw_mask(axis: Axes, mask: Mask) -> None:
     table = np.concatenate([_colours(mask.legend), [UNLABELLED]])  # -1 is the last row
-    axis.imshow(table[mask.class_index], interpolation="nearest")
-    axis.set_title("labels\n" + f"{len(mask.legend)} classes", fontsize=9)
-    axis.set_xticks([])
-    axis.set_yticks([])
+    _draw_picture(axis, f"labels\n{len(mask.legend)} classes", table[mask.class_index])
 
 
 def _draw_legend(axis: Axes, mask: Mask) -> None:
@@ -208,6 +206,13 @@ def _draw_legend(axis: Axes, mask: Mask) -> None:
         )
     axis.legend(handles=handles, fontsize=9, loc="upper left", borderaxespad=0, frameon=False)
     axis.set_axis_off()
+
+
+def _draw_value_map(axis: Axes, numbers: ValueMap) -> None:
+    title = f"{numbers.name}\n{_share(np.isnan(numbers.values))} unlabelled"
+    bar = numbers.edges[0], numbers.edges[-1]  # a number has one colour in all samples
+    _draw_picture(axis, title, numbers.values, bar, "viridis", "" if numbers.unit == "1" else numbers.unit)
+    axis.set_facecolor(UNLABELLED)  # seen through the holes
 
 
 def _colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
@@ -249,6 +254,7 @@ DRAW: dict[str, Callable[..., None]] = {
     "table": _draw_table,
     "mask": _draw_mask,
     "legend": _draw_legend,
+    "value map": _draw_value_map,
 }
 
 

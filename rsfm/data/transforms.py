@@ -1,7 +1,7 @@
-"""Paired augmentation of Records: what happens to the pixels happens to mask, boxes, images, grid and location.
+"""Paired augmentation of Records: what happens to the pixels happens to masks, maps, boxes, images, grid and location.
 
-All streams of a record cover one footprint. Sizes and boxes count in the pixels of its reference picture: the mask if
-there is one, else the largest observation; a coarser stream is cut on its own pixels. Streams of one pixel (time
+All streams of a record cover one footprint. Sizes and boxes count in the pixels of its reference picture: the mask
+or map of numbers if there is one, else the largest observation; a coarser stream is cut on its own pixels. Streams of one pixel (time
 series, weather) have nothing to turn or cut.
 """
 
@@ -9,13 +9,13 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int, Shaped
 from rasterio.errors import CRSError
 from rasterio.warp import transform as reproject
 
 from rsfm.pytree import replace
 from rsfm.sensors.observe import at_dates
-from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Mask, Observation, Record
+from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Observation, Record
 
 Window = tuple[int, int, int, int]  # row, column, height, width
 BACKSCATTER = ("VV", "VH", "HH", "HV")
@@ -129,10 +129,13 @@ def mosaic(record: Record, rng: np.random.Generator, config: AugmentConfig) -> R
         )
         for name, seen in record.observations.items()
     }
-    labels = None
-    if record.mask is not None:
-        labels = replace(record.mask, class_index=join(lambda tile: tile.mask.class_index, 0))  # type: ignore[union-attr]
-    return replace(record, observations=observations, mask=labels, boxes=None, images={}, values=(), grid=None)
+    labels, numbers = record.mask, record.value_map
+    if labels is not None:
+        labels = replace(labels, class_index=join(lambda tile: tile.mask.class_index, 0))  # type: ignore[union-attr]
+    if numbers is not None:
+        numbers = replace(numbers, values=join(lambda tile: tile.value_map.values, 0))  # type: ignore[union-attr]
+    record = replace(record, observations=observations, mask=labels, value_map=numbers)
+    return replace(record, boxes=None, images={}, values=(), grid=None)
 
 
 def _finish(record: Record, rng: np.random.Generator, config: AugmentConfig) -> Record:
@@ -152,6 +155,8 @@ def reference_size(record: Record) -> tuple[int, int]:
     """Height and width of the picture that boxes and windows count in."""
     if record.mask is not None:
         return record.mask.class_index.shape[0], record.mask.class_index.shape[1]
+    if record.value_map is not None:
+        return record.value_map.values.shape[0], record.value_map.values.shape[1]
     sizes = [each.values.shape[1:3] for each in record.observations.values()]
     height, width = max(sizes, key=lambda size: size[0] * size[1], default=(1, 1))
     return height, width
@@ -183,13 +188,14 @@ def quarter_turns(record: Record, turns: int) -> Record:
 def random_crop(record: Record, rng: np.random.Generator, size: int, class_even: float = 0.5) -> Record:
     """A random window of `size` x `size` reference pixels, smaller where the picture is.
 
-    With a mask the window holds a labelled pixel wherever there is one; `class_even` as in AugmentConfig.
+    With a mask or a map of numbers the window holds a labelled pixel wherever there is one; `class_even` as in AugmentConfig.
     """
     height, width = reference_size(record)
     rows, columns = min(size, height), min(size, width)
     if (rows, columns) == (height, width):
         return record
-    anchor = None if record.mask is None else _labelled_pixel(record.mask, rng, class_even)
+    label = _label(record)
+    anchor = None if label is None else _labelled_pixel(label, rng, class_even)
     top = _start(rng, height, rows, None if anchor is None else anchor[0])
     left = _start(rng, width, columns, None if anchor is None else anchor[1])
     return crop_window(record, (top, left, rows, columns))
@@ -253,11 +259,12 @@ def _move(
         name: replace(each, values=pixels(each.values, 1), valid=pixels(each.valid, 1))
         for name, each in record.observations.items()
     }
-    mask, boxes = record.mask, record.boxes
+    mask, boxes, numbers = record.mask, record.boxes, record.value_map
     moved = replace(
         record,
         observations=observations,
         mask=None if mask is None else replace(mask, class_index=pixels(mask.class_index, 0)),
+        value_map=None if numbers is None else replace(numbers, values=pixels(numbers.values, 0)),
         boxes=None if boxes is None else replace(boxes, corners=boxes.corners @ corners[:, :2].T + corners[:, 2]),
         images={name: pixels(image, 0) for name, image in record.images.items()},
     )
@@ -317,13 +324,22 @@ def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:
     return Boxes(corners=boxes.corners[keep], labels=tuple(boxes.labels[i] for i in keep))
 
 
-def _labelled_pixel(mask: Mask, rng: np.random.Generator, class_even: float) -> tuple[int, int] | None:
-    labelled = mask.class_index >= 0
+def _label(record: Record) -> Int[np.ndarray, "h w"] | None:
+    """The class of each pixel, -1 where unlabelled: of the mask, else of the map of numbers."""
+    if record.mask is not None:
+        return record.mask.class_index
+    return None if record.value_map is None else record.value_map.class_index
+
+
+def _labelled_pixel(
+    label: Int[np.ndarray, "h w"], rng: np.random.Generator, class_even: float
+) -> tuple[int, int] | None:
+    labelled = label >= 0
     if not labelled.any():
         return None
     if rng.random() < class_even:
-        present = np.unique(mask.class_index[labelled])
-        labelled = mask.class_index == present[rng.integers(len(present))]
+        present = np.unique(label[labelled])
+        labelled = label == present[rng.integers(len(present))]
     flat = np.flatnonzero(labelled)
     row, column = np.unravel_index(flat[rng.integers(len(flat))], labelled.shape)
     return int(row), int(column)

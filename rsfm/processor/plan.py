@@ -8,6 +8,7 @@ from rsfm.processor.config import ProcessorConfig
 from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK
 from rsfm.tasks.segmentation import map_question
+from rsfm.tasks.value_map import value_map_turn
 
 _MAP = re.compile(
     r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
@@ -46,7 +47,7 @@ def plan(config: ProcessorConfig, question: str) -> Plan:
         return Plan(answer="", legend=())
     what, _, listed = match["what"].partition(":")
     what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
-    quantity = next((q for q in config.quantities if q.name and q.name == what and not listed), None)
+    quantity = next((q for q in config.quantities if q.name and q.name.lower() == what and not listed), None)
     if quantity is not None:
         return _value_map(config, quantity)
     named = listed or ("" if what in config.legends else what)
@@ -71,10 +72,10 @@ def _value_map(config: ProcessorConfig, quantity: Quantity) -> Plan:
     if not legend or len(legend) > config.max_masks:
         raise UserError(
             f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
-            "or fine-tune on masks of its classes (map_edges in rsfm/quantities.py)."
+            "or fine-tune on maps of it (the task value_map)."
         )
-    answer = " ".join(f"{name} {MASK}" for name in legend)
-    return Plan(answer=answer, legend=legend, quantity=quantity, asked=map_question(legend))
+    question, answer = value_map_turn(quantity.name, legend)
+    return Plan(answer=answer, legend=legend, quantity=quantity, asked=question)
 
 
 def _classes(config: ProcessorConfig, listed: str) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Processor:
         told = self._interleave(read, turns)
         ids, learn = self.text.chat(told.turns)
         targets = self._value_targets(ids, learn, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
-        if record.mask is not None:
+        if record.mask is not None or record.value_map is not None:
             targets |= self._mask_targets(ids, record, dialogue)
         return self._assemble(read, ids, learn, targets, told.length(text_length), told)
 

@@ -8,7 +8,7 @@ from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
-from rsfm.tasks.dialogue import Dialogue, Task, merge
+from rsfm.tasks.dialogue import Dialogue, Task, merge, pick
 from rsfm.tasks.forecasting import Forecasting
 from rsfm.tasks.grounding import Grounding
 from rsfm.tasks.instruction import Instruction
@@ -16,6 +16,7 @@ from rsfm.tasks.multilabel import Multilabel
 from rsfm.tasks.regression import Regression
 from rsfm.tasks.scene import Scene
 from rsfm.tasks.segmentation import Segmentation
+from rsfm.tasks.value_map import ValueMapping
 from rsfm.tasks.vqa import Vqa
 from rsfm.types import Record
 
@@ -30,6 +31,7 @@ TASKS: dict[str, Task] = {
         Vqa(),
         Segmentation(),
         Regression(),
+        ValueMapping(),
         Forecasting(),
         Counting(),
         Instruction(),
@@ -49,4 +51,8 @@ def converse(names: Sequence[str], record: Record, rng: np.random.Generator) -> 
         raise UserError(f"Tasks {', '.join(names)}: expected each task once. Remove the repeated one.")
     dialogues = [lookup(TASKS, "task", name).dialogue(record, rng) for name in names]
     known = [dialogue for dialogue in dialogues if dialogue is not None]
+    maps = [dialogue for dialogue in known if dialogue.mask is not None]
+    if len(maps) > 1:  # one map a conversation
+        left = pick(maps, rng)
+        known = [dialogue for dialogue in known if dialogue.mask is None or dialogue is left]
     return merge(known, rng) if known else None

@@ -58,7 +58,7 @@ class Segmentation:
         guess = _in_legend(answer.mask, record.mask)
         rows = [
             scores.confusion_matrix(truth[block], guess[block], side).reshape(-1)
-            for block in _blocks(*truth.shape)
+            for block in blocks(*truth.shape)
             if (truth[block] >= 0).any()
         ]
         return np.stack(rows).astype(np.float64) if rows else np.zeros((0, side * side))
@@ -111,7 +111,7 @@ def _in_legend(found: Mask | None, wanted: Mask) -> Int[np.ndarray, "h w"]:
     return table[np.where(found.class_index < 0, len(found.legend), found.class_index)]
 
 
-def _blocks(height: int, width: int) -> list[tuple[slice, slice]]:
+def blocks(height: int, width: int) -> list[tuple[slice, slice]]:
     """Blocks of about BLOCK x BLOCK pixels that tile the picture."""
     rows, columns = (np.linspace(0, n, max(1, round(n / BLOCK)) + 1).astype(int) for n in (height, width))
     return [

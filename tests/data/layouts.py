@@ -179,16 +179,31 @@ def deepforest(root: Path, rng: np.random.Generator) -> None:
         (folder / table).write_text("\n".join(["image_path,xmin,ymin,xmax,ymax,label", *rows]) + "\n")
 
 
+def gedi_chip(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "terratorch_gedi"
+    bands = rng.integers(200, 4000, (10, 96, 96)).astype(np.float32)
+    bands[:, :2, :3] = 0  # nodata
+    bands[1, 5, 5] = -300  # overcorrected
+    label = np.where(rng.random((1, 96, 96)) < 0.02, rng.uniform(1, 30, (1, 96, 96)), -1).astype(np.float32)
+    label[0, :8, :8] = -1
+    write_raster(folder / "regression_test_0_input.tif", bands, nodata=-9999)
+    write_raster(folder / "regression_test_0_label.tif", label, nodata=-9999)
+
+
 def geotiff_folder(root: Path, rng: np.random.Generator) -> None:
     folder = root / "geotiff_folder"
     for name in ("a", "b_may", "b_june"):
         write_raster(folder / f"{name}.tif", rng.integers(100, 5000, (12, 24, 20)).astype(np.uint16))
     write_raster(folder / "a_mask.tif", rng.integers(0, 4, (1, 24, 20)).astype(np.uint8), nodata=0)
+    height = rng.uniform(0, 30, (1, 24, 20)).astype(np.float32)
+    height[0, :6], height[0, 20] = -9999, np.nan
+    write_raster(folder / "a_height.tif", height, nodata=-9999)
     (folder / "labels.csv").write_text(
-        "image,sensor,date,split,scene,tags,caption,value:biomass[t/ha],value:boats,mask,legend,question,answer\n"
+        "image,sensor,date,split,scene,tags,caption,value:biomass[t/ha],value:boats,mask,legend,"
+        "value_map:canopy height[m],edges,question,answer\n"
         "a.tif,sentinel2_l2a,2019-07-23,train,river,water;trees,a river; and trees,41.5,3,a_mask.tif,1=water;2=trees,"
-        "Is there water?,yes\n"
-        "b_may.tif;b_june.tif,sentinel2_l2a,2019-05-03;2019-06-12,test,farmland,,,,,,,,\n"
+        "a_height.tif,0;5;10;20;40,Is there water?,yes\n"
+        "b_may.tif;b_june.tif,sentinel2_l2a,2019-05-03;2019-06-12,test,farmland,,,,,,,,,,\n"
     )
 
 
@@ -300,6 +315,7 @@ LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "dota": dota,
     "deepforest": deepforest,
     "geotiff_folder": geotiff_folder,
+    "gedi_chip": gedi_chip,
     "rsicd": functools.partial(
         karpathy, folder="RSICD", table="dataset_rsicd.json", pictures="RSICD_images", suffix="jpg"
     ),

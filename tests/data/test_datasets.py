@@ -42,6 +42,7 @@ PUBLISHED = {  # records a split in the data folder
     "levir_cd": {"train": 3, "test": 3},
     "dota": {"train": 15, "test": 10},
     "deepforest": {"train": 49, "test": 9},
+    "gedi_chip": {"train": 1, "val": 1, "test": 1},
 }
 APART = [("train", "val"), ("train", "test"), ("val", "test"), ("trainval", "test"), ("series_train", "series_test")]
 
@@ -77,7 +78,9 @@ def check_record(record: Record, dataset: Dataset) -> None:
         assert (record.grid.height, record.grid.width) == first.shape[1:3]
     if record.location_deg is not None:
         assert -180 <= record.location_deg[0] <= 180 and -90 <= record.location_deg[1] <= 90
-    labels = (record.scene, record.mask, record.boxes)
+    if record.value_map is not None:
+        assert record.value_map.values.shape == first.shape[1:3] and np.isfinite(record.value_map.values).any()
+    labels = (record.scene, record.mask, record.boxes, record.value_map)
     assert record.tags or record.captions or record.values or record.turns or any(label is not None for label in labels)
 
 
@@ -94,7 +97,8 @@ def open_splits(name: str, root: Path) -> dict[str, Dataset]:
 
 
 def same(a: Record, b: Record) -> bool:
-    leaves = [jax.tree.leaves((record.observations, record.mask and record.mask.class_index)) for record in (a, b)]
+    maps = [(r.mask and r.mask.class_index, r.value_map and r.value_map.values) for r in (a, b)]
+    leaves = [jax.tree.leaves((r.observations, each)) for r, each in zip((a, b), maps, strict=True)]
     equal = all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*leaves, strict=True))
     words = [(r.id, r.scene, r.tags, r.captions, r.values, r.turns, r.grid, r.location_deg) for r in (a, b)]
     return equal and words[0] == words[1]

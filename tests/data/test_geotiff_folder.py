@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.errors import UserError
 from rsfm.sensors.observe import days_since_2000
+from rsfm.tasks import TASKS
 from rsfm.types import Value
 from tests.data.layouts import write_layout, write_raster
 
 HEAD = "image,sensor,date,split,value:biomass[t/ha],mask,legend,question,answer\n"
+MAPS = "image,sensor,split,value_map:canopy height[m],value_map:cover,edges\n"
 
 
 @pytest.fixture
@@ -39,7 +42,67 @@ def test_dates_make_a_series_in_their_order(folder: Path) -> None:
     assert record.id == "geotiff_folder/b_may"
     seen = record.observations["sentinel2_l2a"]
     np.testing.assert_allclose(seen.time_days, [days_since_2000(date) for date in ("2019-05-03", "2019-06-12")])
-    assert record.mask is None and record.values == ()
+    assert record.mask is None and record.values == () and record.value_map is None
+
+
+def test_a_map_of_numbers_is_read_with_its_unlabelled_pixels(folder: Path) -> None:
+    label = GeoTiffFolder(folder, "train")[0].value_map
+    with rasterio.open(folder / "a_height.tif") as source:
+        stored = source.read(1)
+    assert (label.name, label.unit, label.edges) == ("canopy height", "m", (0.0, 5.0, 10.0, 20.0, 40.0))
+    assert label.values.dtype == np.float32 and np.isnan(label.values[:6]).all() and np.isnan(label.values[20]).all()
+    known = np.isfinite(label.values)
+    assert known.sum() == 17 * 20
+    np.testing.assert_array_equal(label.values[known], stored[known])
+
+
+def test_a_map_of_pure_numbers_in_json_lines(folder: Path) -> None:
+    write_raster(folder / "share.tif", np.linspace(0, 1, 480).reshape(1, 24, 20))  # float64, no nodata
+    row = {"image": "a.tif", "sensor": "sentinel2_l2a", "value_map:cover": "share.tif", "edges": [0, 0.25, 1]}
+    other = {"image": "b_may.tif", "sensor": "sentinel2_l2a", "value_map:cover": None}
+    (folder / "maps.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(other) + "\n")
+    first, second = GeoTiffFolder(folder / "maps.jsonl", "all")
+    assert (first.value_map.unit, first.value_map.edges) == ("1", (0.0, 0.25, 1.0))
+    assert np.isfinite(first.value_map.values).all() and second.value_map is None
+    question, answer = TASKS["value_map"].dialogue(first, np.random.default_rng(0)).turns[0]
+    assert (question, answer) == ("Map the cover.", "cover: 0 to 0.25 <mask> 0.25 to 1 <mask>")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.tif,naip,train,no.tif,,0;1;2\n", r"row 2, column 'value_map:canopy height\[m\]': .*no.tif: no such file"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,\n", r"row 2, column 'edges': the map a_height.tif needs edges such"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;5;low\n", r"row 2, column 'edges': expected 3 .*found '0;5;low'"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;9;5\n", r"row 2, column 'edges': expected 3 rising .*'0;9;5'"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;5;5\n", r"row 2, column 'edges': expected 3 rising .*'0;5;5'"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;40\n", r"row 2, column 'edges': expected 3 rising .*'0;40'"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;40;inf\n", r"row 2, column 'edges': expected 3 rising .*inf'"),
+        ("a.tif,sentinel2_l2a,train,a_height.tif,,0;40;nan\n", r"row 2, column 'edges': expected 3 rising .*nan'"),
+        (
+            "a.tif,sentinel2_l2a,train,a_height.tif,a_mask.tif,0;5;10\n",
+            r"row 2, column 'value_map:cover': expected one map .*'value_map:canopy height\[m\]'. Write a second row",
+        ),
+        (
+            "a.tif,sentinel2_l2a,train,a_height.tif,,0;5;10\nb_may.tif,sentinel2_l2a,test,a_height.tif,,0;5;20\n",
+            r"row 3, column 'edges': canopy height has '0;5;20' here and '0;5;10' in row 2. Give all rows",
+        ),
+        (
+            "a.tif,sentinel2_l2a,train,small.tif,,0;5;10\n",
+            r"row 2, column 'value_map:canopy height\[m\]': small.tif is 5 x 5 with 1 bands, .* 24 x 20 pixels. Write",
+        ),
+        (
+            "a.tif,sentinel2_l2a,train,b_may.tif,,0;5;10\n",
+            r"row 2, column 'value_map:canopy height\[m\]': b_may.tif is 24 x 20 with 12 bands, expected one band",
+        ),
+    ],
+)
+def test_mistakes_in_maps_are_named_by_row_and_column(rows: str, message: str, folder: Path) -> None:
+    write_raster(folder / "small.tif", np.ones((1, 5, 5), np.float32))
+    (folder / "labels.csv").write_text(MAPS + rows)
+    with pytest.raises(UserError, match=message) as caught:
+        list(GeoTiffFolder(folder, "train"))
+    assert "\n" not in str(caught.value) and "labels.csv" in str(caught.value)
 
 
 def test_json_lines_say_the_same(folder: Path) -> None:
@@ -136,6 +199,24 @@ def test_mistakes_are_named_by_row_and_column(rows: str, message: str, folder: P
             "t.jsonl",
             '{"image": "a.tif", "value:x": "one"}\n',
             "row 1, column 'value:x': expected a number, found 'one'",
+        ),
+        (
+            "t.csv",
+            "image,value_mep:height[m]\na.tif,b.tif\n",
+            "row 1: Unknown column 'value_mep.*Did you mean 'value_map:",
+        ),
+        ("t.csv", "image,edges\na.tif,0;1;2\n", "row 1, column 'edges': expected a column value_map:<name>"),
+        ("t.jsonl", '{"image": "a.tif", "edges": [0, 1, 2]}\n', "row 1, column 'edges': expected a column value_map:"),
+        (
+            "t.jsonl",
+            '{"image": "a.tif", "value_map:h": "a_height.tif", "edges": [0, true, 2]}\n',
+            "row 1, column 'edges': expected 3 rising numbers or more such as 0;5;10;20;40, found '.0, True, 2.'",
+        ),
+        (
+            "t.jsonl",
+            '{"image": "a.tif", "value_map:Height[m]": "a_height.tif", "edges": [0, 1, 2]}\n'
+            '{"image": "b_may.tif", "value_map:height[cm]": "a_height.tif", "edges": [0, 1, 2]}\n',
+            r"row 2, column 'value_map:height\[cm\]': height has 'cm' here and 'm' in row 1. Give all rows",
         ),
         ("t.txt", "image\na.tif\n", "expected a table named .csv or .jsonl, found '.txt'"),
     ],

@@ -1,6 +1,7 @@
 """What is prepared comes back as it was, in order, without tensorflow or pickle."""
 
 import dataclasses
+import json
 import resource
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from rsfm.data.pipeline import Source, make_batches
 from rsfm.data.prepare import FORMAT, VERSION, PreparedDataset, decode, encode, is_prepared, prepare, write_records
 from rsfm.errors import UserError
 from rsfm.tasks import converse
-from rsfm.types import BAND_CODES, Boxes, GeoGrid, Mask, Observation, Record, Sample, Turn, Value
+from rsfm.types import BAND_CODES, Boxes, GeoGrid, Mask, Observation, Record, Sample, Turn, Value, ValueMap
+from tests.data.layouts import write_layout
 
 words = st.text(max_size=12)
 numbers = st.floats(allow_infinity=False, width=64)
@@ -70,6 +72,16 @@ def records(draw: st.DrawFn) -> Record:
             | st.builds(Boxes, corners=arrays(np.float64, (n, 4, 2)), labels=st.lists(words, max_size=3).map(tuple))
         ),
         mask=draw(st.none() | st.builds(Mask, class_index=arrays(draw(integers), (h, w)), legend=names)),
+        value_map=draw(
+            st.none()
+            | st.builds(
+                ValueMap,
+                values=arrays(np.float32, (h, w), elements=st.floats(width=32)),
+                name=words,
+                unit=words,
+                edges=st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=5, unique=True).map(sorted).map(tuple),
+            )
+        ),
         images=draw(st.dictionaries(words, arrays(np.uint8, (h, w, 3)), max_size=2)),
     )
 
@@ -244,6 +256,17 @@ def test_a_table_without_a_column_of_splits_is_prepared_whole(tmp_path: Path) ->
     assert PreparedDataset(made, "all")[0].scene == "river" and len(said) == 3
     named = prepare("geotiff_folder", tmp_path, tmp_path / "named", ["all"])
     assert len(PreparedDataset(named, "all")) == 1
+
+
+def test_a_map_of_numbers_is_prepared_with_its_edges(tmp_path: Path) -> None:
+    root = write_layout("geotiff_folder", tmp_path)
+    made = prepare("geotiff_folder", root, tmp_path / "out", ["train", "test"])
+    for split in ("train", "test"):
+        original, copied = DATASETS["geotiff_folder"](root, split)[0], PreparedDataset(made, split)[0]
+        assert_equal(copied.value_map, original.value_map)
+    text, data = encode(original)
+    before = json.dumps({key: value for key, value in json.loads(text).items() if key != "value_map"})
+    assert decode(before, data).value_map is None  # as files were before maps
 
 
 def test_other_splits_are_not_written_over_nor_passed_off(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Drawings: each dataset's record becomes a picture that holds its pixels and its labels."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
+from rsfm.commands.data import describe
 from rsfm.data.datasets import DATASETS
 from rsfm.data.show import draw, show
 from rsfm.errors import UserError
@@ -40,6 +42,28 @@ def test_the_words_are_all_there(tmp_path: Path) -> None:
         assert part in words
     for part in ("Is there water?", "yes", "EPSG:32633", "unlabelled", "sentinel2_l2a"):
         assert part in words
+
+
+def test_a_map_of_numbers_has_a_bar_with_its_unit_and_grey_holes(tmp_path: Path) -> None:
+    record = DATASETS["geotiff_folder"](write_layout("geotiff_folder", tmp_path), "train")[0]
+    axis, bar = (axis for axis in draw(record).get_axes() if "canopy height" in axis.get_title() or axis.get_ylabel())
+    (drawn,) = axis.images
+    assert axis.get_title() == "canopy height\n29 % unlabelled" and bar.get_ylabel() == "m"
+    assert drawn.get_clim() == (0, 40) and drawn.get_cmap().name == "viridis"
+    np.testing.assert_array_equal(np.ma.getmaskarray(drawn.get_array()), np.isnan(record.value_map.values))
+    assert np.ptp(axis.get_facecolor()[:3]) == 0 and axis.get_facecolor()[0] > 0.8
+
+
+def test_the_printed_sample_tells_its_map(tmp_path: Path) -> None:
+    record = DATASETS["geotiff_folder"](write_layout("geotiff_folder", tmp_path), "train")[0]
+    values = record.value_map.values
+    told = describe(record)
+    spread = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}"
+    assert told["value map"] == {"name": "canopy height", "unit": "m", "labelled pixels": 340, "values": spread}
+    assert any(line.startswith("value_map: Map the canopy height. -> ") for line in told["asked and answered"])
+    empty = dataclasses.replace(record.value_map, values=np.full_like(values, np.nan))
+    told = describe(dataclasses.replace(record, value_map=empty))
+    assert told["value map"]["labelled pixels"] == 0 and "no labelled pixel" in told["value map"]["values"]
 
 
 def test_table_and_series_carry_units_and_dates(tmp_path: Path) -> None:

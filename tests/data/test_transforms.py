@@ -19,7 +19,7 @@ from rsfm.data.transforms import (
     resize,
 )
 from rsfm.pytree import replace
-from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Value
+from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Value, ValueMap
 
 sizes = st.tuples(st.integers(2, 9).map(lambda n: 2 * n), st.integers(2, 9).map(lambda n: 2 * n))
 seeds = st.integers(0, 2**32 - 1)
@@ -40,7 +40,7 @@ def observation(values: np.ndarray) -> Observation:
 
 
 def record(height: int, width: int) -> Record:
-    """Every pixel holds its own number in picture, mask and image; with a stream at half resolution and a series."""
+    """Every pixel holds its own number in picture, mask, map and image; with a stream at half resolution and a series."""
     number = np.arange(height * width).reshape(height, width)
     coarse = number[::2, ::2]
     corners = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]])
@@ -60,8 +60,12 @@ def record(height: int, width: int) -> Record:
         values=(Value(name="cover", value=3.0, unit="%"), Value(name="trees", value=9.0, unit="")),
         boxes=Boxes(corners=boxes, labels=tuple(map(str, number.ravel()))),
         mask=Mask(class_index=number.astype(np.int32), legend=tuple(map(str, number.ravel()))),
+        value_map=ValueMap(values=number.astype(np.float32), name="number", unit="1", edges=(0.0, 4.0, 64.0)),
         images={"rgb": np.stack([number] * 3, -1)},
     )
+
+
+NUMBERS = record(64, 64)
 
 
 def assert_same(a: Record, b: Record) -> None:
@@ -72,6 +76,8 @@ def assert_same(a: Record, b: Record) -> None:
             )
     assert a.mask is not None and b.mask is not None and a.boxes is not None and b.boxes is not None
     np.testing.assert_array_equal(a.mask.class_index, b.mask.class_index)
+    assert a.value_map is not None and b.value_map is not None
+    np.testing.assert_array_equal(a.value_map.values, b.value_map.values)
     np.testing.assert_allclose(a.boxes.corners, b.boxes.corners)
     np.testing.assert_array_equal(a.images["rgb"], b.images["rgb"])
     assert a.boxes.labels == b.boxes.labels and a.values == b.values
@@ -81,10 +87,12 @@ def assert_same(a: Record, b: Record) -> None:
 
 
 def assert_paired(moved: Record, width: int) -> None:
-    """Mask, image, box and map coordinate of every pixel still tell the number the pixel holds."""
+    """Mask, map of numbers, image, box and map coordinate of every pixel still tell the number the pixel holds."""
     assert moved.mask is not None and moved.boxes is not None and moved.grid is not None
     number = np.asarray(moved.observations["fine"].values[0, :, :, 0]).astype(int)
     np.testing.assert_array_equal(moved.mask.class_index, number)
+    assert moved.value_map is not None
+    np.testing.assert_array_equal(moved.value_map.values, number)
     np.testing.assert_array_equal(moved.images["rgb"][..., 1], number)
     x, y = np.floor(moved.boxes.corners.mean(1)).astype(int).T
     np.testing.assert_array_equal(number[y, x], [int(label) for label in moved.boxes.labels])
@@ -148,7 +156,7 @@ def test_location_follows_the_window_and_counts_are_dropped() -> None:
 
 @given(seed=seeds)
 def test_a_window_holds_a_label_where_there_is_one(seed: int) -> None:
-    before = record(64, 64)
+    before = NUMBERS
     index = np.full((64, 64), -1, np.int32)
     index[50, 3], index[7, 60] = 0, 1
     sparse = replace(before, mask=Mask(class_index=index, legend=("a", "b")))
@@ -156,6 +164,43 @@ def test_a_window_holds_a_label_where_there_is_one(seed: int) -> None:
     assert cut.mask is not None and (cut.mask.class_index >= 0).any()
     unlabelled = replace(before, mask=Mask(class_index=np.full((64, 64), -1, np.int32), legend=("a", "b")))
     assert random_crop(unlabelled, np.random.default_rng(seed), 8).observations["fine"].values.shape[1:3] == (8, 8)
+
+
+def labelled_by_map_alone(whole: Record) -> Record:
+    """With the fine stream and the map, which hold the same numbers."""
+    fine = {"fine": whole.observations["fine"]}
+    return replace(whole, observations=fine, mask=None, boxes=None, images={}, grid=None)
+
+
+@given(seed=seeds, crop=st.integers(1, 20), mosaic=st.sampled_from([0, 4]))
+def test_a_map_of_numbers_alone_moves_with_the_pixels(seed: int, crop: int, mosaic: int) -> None:
+    before = labelled_by_map_alone(record(12, 12))
+    moved = augment(before, np.random.default_rng(seed), AugmentConfig(crop=crop, mosaic=mosaic))
+    assert moved.value_map is not None and moved.value_map.edges == (0.0, 4.0, 64.0)
+    np.testing.assert_array_equal(moved.value_map.values, moved.observations["fine"].values[0, :, :, 0])
+
+
+@given(seed=seeds, class_even=st.sampled_from([0.0, 1.0]))
+def test_a_window_holds_a_number_where_there_is_one(seed: int, class_even: float) -> None:
+    values = np.full((64, 64), np.nan, np.float32)
+    values[50, 3], values[7, 60] = 1.0, 99.0
+    before = labelled_by_map_alone(NUMBERS)
+    sparse = replace(before, value_map=replace(before.value_map, values=values))
+    cut = random_crop(sparse, np.random.default_rng(seed), 8, class_even)
+    assert cut.value_map is not None and np.isfinite(cut.value_map.values).sum() == 1
+    empty = replace(before, value_map=replace(before.value_map, values=np.full_like(values, np.nan)))
+    assert random_crop(empty, np.random.default_rng(seed), 8).observations["fine"].values.shape[1:3] == (8, 8)
+
+
+def test_a_map_keeps_to_its_pixels_when_resized() -> None:
+    before = labelled_by_map_alone(record(8, 8))
+    holed = np.array(before.value_map.values)  # type: ignore[union-attr]
+    holed[:, 4:] = np.nan
+    after = resize(replace(before, value_map=replace(before.value_map, values=holed)), 16, 16)
+    assert after.value_map is not None and after.value_map.values.shape == (16, 16)
+    np.testing.assert_array_equal(np.isfinite(after.value_map.values), np.arange(16) < [[7]] * 16)
+    known = after.value_map.values[:, :7]
+    np.testing.assert_allclose(known, after.observations["fine"].values[0, :, :7, 0], rtol=1e-6)
 
 
 @given(seed=seeds, probability=st.floats(0.1, 1.0))

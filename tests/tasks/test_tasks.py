@@ -17,7 +17,7 @@ from rsfm.tasks.facts import labelled_share
 from rsfm.tasks.segmentation import Segmentation
 from rsfm.tasks.vocabularies import VOCABULARIES
 from rsfm.tasks.vqa import CANNOT_BE_TOLD, Vqa
-from rsfm.types import Answer, Boxes, Mask, Observation, Record, Turn, Value
+from rsfm.types import Answer, Boxes, Mask, Observation, Record, Turn, Value, ValueMap
 
 LEGEND = ("Water", "Trees", "Crops", "Built area")
 
@@ -51,6 +51,7 @@ def record(**changes: Any) -> Record:
         ),
         boxes=boxes,
         mask=Mask(class_index=index, legend=LEGEND),
+        value_map=ValueMap(values=np.where(index, 7.0, np.nan), name="canopy height", unit="m", edges=(0.0, 5.0, 10.0)),
     )
     return dataclasses.replace(given, **changes)
 
@@ -63,7 +64,7 @@ def truthful(dialogue: Dialogue) -> Answer:
     """The answer of one who knows."""
     (question, text), values, mask = dialogue.turns[0], dialogue.values, dialogue.mask
     known = tuple(dataclasses.replace(value, low=value.value - 1, high=value.value + 1) for value in values)
-    return Answer(question=question, text=text, values=known, mask=mask)
+    return Answer(question=question, text=text, values=known, mask=mask, value_map=np.full((8, 8, 3), 7.0))
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -72,7 +73,7 @@ def test_every_task_is_consistent(name: str) -> None:
     assert task.name == name and set(task.metrics) == set(task.higher_is_better)
     asked = task.question(record())
     assert asked == task.question(record()) and asked.endswith(("?", "."))
-    silent = Answer(question=asked, text="")
+    silent = Answer(question=asked, text="", value_map=np.full((8, 8, 3), np.nan))  # a map is made of any answer
     rows = task.statistics(record(), silent)
     assert rows.ndim == 2 and len(rows) >= 1
     assert all(isinstance(metric(rows), float) for metric in task.metrics.values())

@@ -10,6 +10,7 @@ from rsfm.data.datasets.deepforest import DeepForest
 from rsfm.data.datasets.dota import Dota
 from rsfm.data.datasets.eolearn import EoLearn
 from rsfm.data.datasets.fuel_moisture import FuelMoisture
+from rsfm.data.datasets.gedi import Gedi
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.data.datasets.indian_pines import IndianPines
 from rsfm.data.datasets.levir_cd import LevirCd
@@ -29,6 +30,7 @@ DATASETS: dict[str, type] = {
     "dota": Dota,
     "deepforest": DeepForest,
     "geotiff_folder": GeoTiffFolder,
+    "gedi_chip": Gedi,
     "rsicd": Rsicd,
     "ucm_captions": UcmCaptions,
     "sydney_captions": SydneyCaptions,

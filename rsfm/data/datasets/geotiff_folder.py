@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
 from rsfm.data.datasets.reading import RasterFile
@@ -15,7 +15,7 @@ from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.files import check_exists
 from rsfm.data.scene import open_scene
 from rsfm.errors import UserError, unknown
-from rsfm.types import Mask, Record, Turn, Value
+from rsfm.types import Mask, Record, Turn, Value, ValueMap
 
 TABLES = ("labels.csv", "labels.jsonl")
 ALL = "all"
@@ -35,6 +35,11 @@ class GeoTiffFolder(Dataset):
         {"images": ["b_may.tif", "b_june.tif"], "dates": ["2021-05-03", "2021-06-12"], "sensor": "sentinel2_l2a",
          "split": "test", "value:biomass[t/ha]": 12.0, "mask": "b_mask.png", "legend": {"1": "water", "2": "trees"}}
 
+    A map of numbers, such as canopy height from lidar, with the edges of the classes that maps of it are made of:
+
+        image,sensor,split,value_map:canopy height[m],edges
+        a.tif,sentinel2_l2a,train,a_height.tif,0;5;10;20;40
+
     Columns (several entries in one CSV cell are parted by ";"; paths count from the table's folder):
         image, images: files that `rsfm.data.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
             ENVI, .npy, .mat, a folder of one-band files. `image:<sensor>` (with `date:<sensor>`) instead adds one
@@ -47,6 +52,9 @@ class GeoTiffFolder(Dataset):
         value:<name>[unit]: a number; without [unit] a count.
         mask: a one-band file of class numbers on the image's grid; legend: what they mean, "1=water;2=trees".
             Numbers that the legend lacks, and nodata, are unlabelled.
+        value_map:<name>[unit]: a one-band file of numbers on the image's grid, nodata and NaN unlabelled; without
+            [unit] pure numbers; one a row. edges: three rising numbers or more, "0;5;10;20;40", the same in all rows
+            of one name. What is beyond the outer edges is of the outer class.
         question, answer: one question with its answer; several rows may share an image, in one split.
         id: a name for the row; the image's file name where left out.
     """
@@ -58,7 +66,7 @@ class GeoTiffFolder(Dataset):
         licence="yours",
         citation="none",
         layout="labels.csv or labels.jsonl, a row an image: image, sensor, date, split, scene, tags, caption, "
-        "value:<name>[unit], mask, legend, question, answer.",
+        "value:<name>[unit], mask, legend, value_map:<name>[unit], edges, question, answer.",
         splits={
             "train": "rows whose column split says train",
             "val": "rows whose column split says val",
@@ -66,7 +74,7 @@ class GeoTiffFolder(Dataset):
             ALL: "every row",
         },
         sensors=(),
-        tasks=("scene", "multilabel", "captioning", "vqa", "segmentation", "regression", "counting"),
+        tasks=("scene", "multilabel", "captioning", "vqa", "segmentation", "regression", "value_map", "counting"),
         folder="geotiff_folder",
         needs=("|".join(TABLES),),
     )
@@ -106,6 +114,7 @@ class GeoTiffFolder(Dataset):
             values=tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values),
             turns=() if row.question is None else (Turn(question=row.question, answers=(row.answer or "",)),),
             mask=mask,
+            value_map=None if row.value_map is None else _read_value_map(row, record),
         )
 
     def group(self, i: int) -> str:
@@ -113,11 +122,16 @@ class GeoTiffFolder(Dataset):
 
 
 def _check_rows(rows: list[Row]) -> None:
-    """Every file is there, and no image is in two splits."""
+    """Every file is there, no image is in two splits, and maps of one quantity have the same classes."""
     homes: dict[Path, Row] = {}
+    mapped: dict[str, Row] = {}
     for row in rows:
         named = [(stream.column, path) for stream in row.streams for path in stream.paths]
-        for column, path in [*named, *([] if row.mask is None else [("mask", row.mask)])]:
+        labels = [] if row.mask is None else [("mask", row.mask)]
+        if row.value_map is not None:
+            labels.append((row.value_map.column, row.value_map.path))
+            _check_alike(row, mapped.setdefault(row.value_map.name.lower(), row))
+        for column, path in [*named, *labels]:
             try:
                 check_exists(path)
             except UserError as error:
@@ -129,6 +143,21 @@ def _check_rows(rows: list[Row]) -> None:
                     f"{row.where}, column 'split': {path.name} is in '{row.split}' here and in '{home.split}' in "
                     f"row {home.number}. An image belongs to one split, or a test would ask what training told."
                 )
+
+
+def _check_alike(row: Row, first: Row) -> None:
+    """The maps of two rows of one quantity are of the same unit and classes."""
+    assert row.value_map is not None and first.value_map is not None
+    here, there = row.value_map, first.value_map
+    for column, a, b in (
+        (here.column, here.unit, there.unit),
+        ("edges", *(";".join(f"{edge:.15g}" for edge in each.edges) for each in (here, there))),
+    ):
+        if a != b:
+            raise UserError(
+                f"{row.where}, column '{column}': {here.name} has '{a}' here and '{b}' in row {first.number}. Give all "
+                "rows of one quantity the same unit and edges: they are the classes of one map."
+            )
 
 
 def _read_streams(row: Row) -> Record:
@@ -144,16 +173,30 @@ def _read_streams(row: Row) -> Record:
 
 
 def _read_mask(row: Row, record: Record) -> Mask:
-    assert row.mask is not None and record.grid is not None
-    raster = RasterFile("geotiff_folder", row.mask)
+    assert row.mask is not None
+    numbers = _read_label(row, "mask", row.mask, record)
+    numbers = np.where(np.isnan(numbers), -1, numbers).astype(np.int64)
+    return Mask(class_index=_indexes(numbers, tuple(row.legend)), legend=tuple(row.legend.values()))
+
+
+def _read_value_map(row: Row, record: Record) -> ValueMap:
+    assert row.value_map is not None
+    label = row.value_map
+    values = _read_label(row, label.column, label.path, record)
+    return ValueMap(values=values, name=label.name, unit=label.unit, edges=label.edges)
+
+
+def _read_label(row: Row, column: str, path: Path, record: Record) -> Float[np.ndarray, "h w"]:
+    """The one band of a file on the image's grid, float32, NaN where it has no data."""
+    assert record.grid is not None
+    raster = RasterFile("geotiff_folder", path)
     shape, expected = raster.values.shape, (record.grid.height, record.grid.width)
     if shape != (*expected, 1):
         raise UserError(
-            f"{row.where}, column 'mask': {row.mask.name} is {shape[0]} x {shape[1]} with {shape[2]} bands, expected "
-            f"one band of the image's {expected[0]} x {expected[1]} pixels. Write the mask on the image's grid."
+            f"{row.where}, column '{column}': {path.name} is {shape[0]} x {shape[1]} with {shape[2]} bands, expected "
+            f"one band of the image's {expected[0]} x {expected[1]} pixels. Write it on the image's grid."
         )
-    numbers = np.where(raster.valid, raster.values[..., 0], -1).astype(np.int64)
-    return Mask(class_index=_indexes(numbers, tuple(row.legend)), legend=tuple(row.legend.values()))
+    return np.where(raster.valid, raster.values[..., 0], np.float32("nan"))
 
 
 def _indexes(numbers: Int[np.ndarray, "h w"], known: tuple[int, ...]) -> Int[np.ndarray, "h w"]:

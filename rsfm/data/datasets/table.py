@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import itertools
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +14,13 @@ from rsfm.errors import UserError, lookup, unknown
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
 
-PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "question", "answer", "id")
+PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "edges", "question", "answer", "id")
 LISTS = {"image": "image", "images": "image", "date": "date", "dates": "date", "tags": "tags", "caption": "caption"}
 LISTS |= {"captions": "caption"}
-VALUE = re.compile(r"value:(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?")
+QUANTITY = r"(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?"
+VALUE, VALUE_MAP = re.compile("value:" + QUANTITY), re.compile("value_map:" + QUANTITY)
+FEWEST_EDGES = 3  # of two classes: one class says nothing
+PURE = "1"  # the unit of numbers without one
 PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>.+)")
 
 
@@ -27,6 +32,17 @@ class Stream:
     sensor: str | None
     paths: tuple[Path, ...]
     dates: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapFile:
+    """The file of a map of numbers: what they are, and the edges of the classes it is made of."""
+
+    column: str
+    path: Path
+    name: str
+    unit: str
+    edges: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +61,7 @@ class Row:
     values: tuple[tuple[str, str, float], ...] = ()  # name, unit, number
     mask: Path | None = None
     legend: dict[int, str] = dataclasses.field(default_factory=dict)
+    value_map: MapFile | None = None
     question: str | None = None
     answer: str | None = None
 
@@ -103,10 +120,14 @@ def _check_columns(where: str, columns: tuple[str, ...]) -> None:
         per_sensor = PER_SENSOR.fullmatch(column)
         if per_sensor:
             lookup(SENSORS, f"sensor in {where}, column '{column}':", per_sensor["sensor"])
-        elif column not in PLAIN and column not in LISTS and not VALUE.fullmatch(column):
-            raise UserError(
-                f"{where}: {unknown('column', column, [*PLAIN, *LISTS, 'value:<name>[unit]', 'image:<sensor>'])}"
-            )
+        elif column not in {*PLAIN, *LISTS} and not VALUE.fullmatch(column) and not VALUE_MAP.fullmatch(column):
+            known = [*PLAIN, *LISTS, "value:<name>[unit]", "value_map:<name>[unit]", "image:<sensor>"]
+            raise UserError(f"{where}: {unknown('column', column, known)}")
+    if "edges" in columns and not any(VALUE_MAP.fullmatch(column) for column in columns):
+        raise UserError(
+            f"{where}, column 'edges': expected a column value_map:<name>[unit] with it, found none. Name the file of "
+            "the map in such a column, or leave the edges out."
+        )
 
 
 def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
@@ -114,7 +135,7 @@ def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
     lists: dict[str, tuple[str, ...]] = {}
     for column, name in LISTS.items():
         lists[name] = lists.get(name, ()) + _entries(where, column, cells.get(column))
-    texts = {name: _text(where, name, cells.get(name)) for name in PLAIN if name != "legend"}
+    texts = {name: _text(where, name, cells.get(name)) for name in PLAIN if name not in ("legend", "edges")}
     streams = _streams(table, where, cells, lists, texts["sensor"])
     mask, legend = texts["mask"], _legend(where, cells.get("legend"))
     if mask and not legend:
@@ -134,6 +155,7 @@ def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
         values=tuple(_values(where, cells)),
         mask=table.parent / mask if mask else None,
         legend=legend,
+        value_map=_map_file(table, where, cells),
         **{name: texts[name] for name in ("unit", "split", "scene", "question", "answer")},
     )
 
@@ -215,3 +237,43 @@ def _values(where: str, cells: dict[str, Any]) -> Iterator[tuple[str, str, float
             yield matched["name"].strip(), (matched["unit"] or "").strip(), float(cell)
         except (TypeError, ValueError):
             raise UserError(f"{where}, column '{column}': expected a number, found {cell!r}.") from None
+
+
+def _map_file(table: Path, where: str, cells: dict[str, Any]) -> MapFile | None:
+    edges = _edges(where, cells.get("edges"))
+    filled = []
+    for column, cell in cells.items():
+        matched = VALUE_MAP.fullmatch(column)
+        if matched and (text := _text(where, column, cell)):
+            filled.append((column, text, matched["name"].strip(), (matched["unit"] or "").strip() or PURE))
+    if not filled:
+        return None
+    if len(filled) > 1:
+        raise UserError(
+            f"{where}, column '{filled[1][0]}': expected one map of numbers a row, found another in column "
+            f"'{filled[0][0]}'. Write a second row with the same image for the second map."
+        )
+    ((column, text, name, unit),) = filled
+    if not edges:
+        raise UserError(
+            f"{where}, column 'edges': the map {text} needs edges such as 0;5;10;20;40, found nothing. The map "
+            "is made of the classes between them."
+        )
+    return MapFile(column=column, path=table.parent / text, name=name, unit=unit, edges=edges)
+
+
+def _edges(where: str, cell: Any) -> tuple[float, ...]:
+    if cell is None or cell == "":
+        return ()
+    parts = cell if isinstance(cell, list) else [part for part in str(cell).split(";") if part.strip()]
+    try:
+        edges = tuple(math.nan if isinstance(part, bool) else float(part) for part in parts)
+    except (TypeError, ValueError):
+        edges = ()
+    rising = all(a < b for a, b in itertools.pairwise(edges))
+    if len(edges) < FEWEST_EDGES or not rising or not all(map(math.isfinite, edges)):
+        raise UserError(
+            f"{where}, column 'edges': expected {FEWEST_EDGES} rising numbers or more such as 0;5;10;20;40, found "
+            f"{str(cell)[:60]!r}. The map is made of the classes between them."
+        )
+    return edges
