@@ -13,6 +13,7 @@ from rsfm.data.vectors import mask_features, write_geojson
 from rsfm.data.writers import write_image, write_mask
 from rsfm.finite import to_text
 from rsfm.footprint import Footprint
+from rsfm.quantities import unit_in_words
 from rsfm.quicklook import quicklook
 from rsfm.types import Answer, GeoGrid, Mask
 
@@ -48,7 +49,7 @@ def write_products(
             entry["files"] = [f"values{'' if maps == 1 else f'_{maps}'}.tif"]
             names += entry["files"]
             value = answer.values[0]
-            named = f"{value.name.removeprefix('mean ')} {value.unit}".rstrip()
+            named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
             bands = (named, f"{named}, 5 %", f"{named}, 95 %")
             write_image(folder / entry["files"][0], answer.value_map, footprint.grid, bands)
         told.append(entry)
