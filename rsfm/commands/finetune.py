@@ -69,7 +69,11 @@ def finetune(
     if calibrate:
         if calibrate == split:
             raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
-        open_dataset(dataset, None, calibrate)
+        held = open_dataset(dataset, None, calibrate)
+        if "value_map" not in (task or held.info.tasks):
+            raise UserError(
+                f"--calibrate is for maps of numbers: {held.info.name} is not trained on the task value_map."
+            )
     from rsfm.pretrained import find, load
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
@@ -94,8 +98,12 @@ def finetune(
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume)
     if trained.exit_code == 0:
+        problem = ""
         if calibrate:
-            trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
+            try:
+                trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
+            except UserError as error:  # what was trained is kept
+                problem = f"{error} Saved with its intervals as trained."
         words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
         words += ["--lora", str(lora)] if lora else []
         words += ["--quantize", quantize] if quantize else []
@@ -104,6 +112,8 @@ def finetune(
             export(trained, out, config.name, shlex.join([*words, *overrides]))
         else:
             export_adapter(trained, loaded, config.train.lora, checkpoint, out, shlex.join([*words, *overrides]))
+        if problem:
+            raise UserError(problem)
     return trained.exit_code
 
 

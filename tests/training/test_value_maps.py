@@ -46,13 +46,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(table: Path, out: Path, *, steps: int) -> Path:
+def train(table: Path, out: Path, *, steps: int, resume: bool = False) -> Path:
     """A small checkpoint of random weights trained on them."""
     splits = {split: GeoTiffFolder(table, split) for split in ("train", "test")}
     prepared = write_records(GeoTiffFolder.info, splits, out / "prepared")
     light = dataclasses.replace(interleaved_config(), connector=ConnectorConfig(queries=3, heads=2))  # no pyramid
     base = make_checkpoint(out / "base", light)
-    options = {"steps": steps, "batch_size": 8, "learning_rate": 3e-3}
+    options = {"steps": steps, "batch_size": 8, "learning_rate": 3e-3, "resume": resume}
     finetune(str(base), dataset=str(prepared), out=out / "run", task=("value_map",), calibrate="test", **options)
     return out / "run" / "model"
 
@@ -70,9 +70,14 @@ def test_the_quantity_and_the_window_come_from_the_data(table: Path, tmp_path: P
     assert words.processor.quantities == loaded.processor.config.quantities and words.data[0].augment.crop == 0
     with pytest.raises(UserError, match="--calibrate train: the split is trained on. Choose one that is not"):
         finetune("nano", dataset=str(prepared), out=tmp_path / "run", calibrate="train")
+    options = {"task": ("scene",), "split": "train", "calibrate": "all", "out": tmp_path / "run"}
+    with pytest.raises(UserError, match="--calibrate is for maps of numbers"):
+        finetune("nano", dataset=str(prepared), **options)
 
 
-def test_what_was_trained_on_is_mapped_with_its_intervals(table: Path, tmp_path: Path) -> None:
+def test_what_was_trained_on_is_mapped_with_its_intervals(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained = train(table, tmp_path, steps=2)
     loaded, test = load(str(trained)), GeoTiffFolder(table, "test")
     scores, answers = evaluate(loaded.model, loaded.processor, test, "value_map", batch_size=4)
@@ -98,6 +103,14 @@ def test_what_was_trained_on_is_mapped_with_its_intervals(table: Path, tmp_path:
     ):
         untrained = load(str(tmp_path / "base"))
         evaluate(untrained.model, untrained.processor, test, "value_map", batch_size=4)
+
+    def too_few(*_) -> None:
+        raise UserError("5 calibration targets cannot promise 90% coverage.")
+
+    monkeypatch.setattr("rsfm.map_calibration.stretch", too_few)
+    with pytest.raises(UserError, match="5 calibration targets .* Saved with its intervals as trained"):
+        train(table, tmp_path, steps=2, resume=True)
+    assert load(str(trained)).processor.config.quantities[-1].stretch == 1.0, "what was trained is kept"
 
 
 @pytest.mark.slow
