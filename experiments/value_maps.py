@@ -43,22 +43,18 @@ BLUE, GREEN, RED, NIR, SWIR_1, SWIR_2 = range(6)
 TAILS = (0.05, 0.95)
 
 
-def score(
-    answers: Sequence[Answer], record: Record, *, model: str, config: str = BASELINES, command: str = COMMAND
-) -> list[Row]:
+def score(answers: Sequence[Answer], record: Record, *, model: str) -> list[Row]:
     """Rows of the test record: the mean over answers (one a seed) of each metric of the task "value_map".
 
     Args:
         answers: with `value_map`: value and both ends of its 90 % interval.
         record: the labels.
         model: name of the row.
-        config: the experiment or checkpoint that answered.
-        command: what was typed.
     """
     task = TASKS["value_map"]
     runs = [task.statistics(record, answer) for answer in answers]
     beside, width = np.concatenate(runs, axis=1), runs[0].shape[1]
-    named: Row = {"config": config, "command": command, "model": model, "seeds": list(range(len(runs)))}
+    named: Row = {"config": BASELINES, "command": COMMAND, "model": model, "seeds": list(range(len(runs)))}
     named |= {"dataset": "gedi_chip", "split": "test", "protocol": "blocks", "n": int(known(record).sum())}
     made = []
     for name, metric in task.metrics.items():

@@ -85,7 +85,7 @@ def evaluate(
                     continue
                 statistics[i] = asked.statistics(record, answer)
                 if len(statistics[i]):
-                    units += _labels(record)
+                    units += _labels(record, answer)
             bar.update(len(batch))
     if isinstance(asked, CorpusTask):
         rows = asked.corpus_statistics([told[i] for i in range(count)], [answers[i] for i in range(count)])
@@ -120,9 +120,9 @@ def batches(processor: Processor, records: Records, count: int, batch_size: int)
     yield from waiting.values()
 
 
-def _labels(record: Record) -> int:
-    """Labelled pixels of a map, one for words."""
-    label = record.mask or record.value_map
+def _labels(record: Record, answer: Answer) -> int:
+    """What an answer is scored by: the labelled pixels under a map, one for words."""
+    label = record.mask if answer.mask is not None else record.value_map if answer.value_map is not None else None
     return 1 if label is None else int((label.class_index >= 0).sum())
 
 

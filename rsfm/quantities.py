@@ -6,9 +6,8 @@ import math
 import re
 
 from rsfm.errors import UserError
-from rsfm.types import Value, ValueMap
+from rsfm.types import PURE, MapScale, Value
 
-PURE = "1"  # the unit of a number without one that is no count: an index, a share
 Z_90 = 1.6449  # half width of the central 90 % of a normal distribution, in standard deviations
 
 
@@ -103,13 +102,13 @@ def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
 
 
-def mapped(quantities: tuple[Quantity, ...], label: ValueMap) -> tuple[Quantity, ...]:
-    """The quantities with the label's among them, mapped over its edges."""
-    name, low, high = label.name.lower(), label.edges[0], label.edges[-1]
-    new = Quantity(name=name, unit=label.unit, center=(low + high) / 2, scale=(high - low) / 4)
-    one = next((q for q in quantities if q.name.lower() == name and q.unit == label.unit), new)
+def mapped(quantities: tuple[Quantity, ...], scale: MapScale) -> tuple[Quantity, ...]:
+    """The quantities with that of the scale among them, mapped over its edges."""
+    name, low, high = scale.name.lower(), scale.edges[0], scale.edges[-1]
+    new = Quantity(name=name, unit=scale.unit, center=(low + high) / 2, scale=(high - low) / 4)
+    one = next((q for q in quantities if q.name.lower() == name and q.unit == scale.unit), new)
     rest = tuple(q for q in quantities if q is not one)
-    return (*rest, dataclasses.replace(one, map_edges=label.edges))
+    return (*rest, dataclasses.replace(one, map_edges=scale.edges))
 
 
 def check_unit(quantities: tuple[Quantity, ...], name: str, unit: str) -> None:

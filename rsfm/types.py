@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:
     Array = jax.Array | np.ndarray
 
+PURE = "1"  # the unit of a number without one that is no count: an index, a share
+
 # What a band without a wavelength of its own measures. 0 = told by its wavelength. Saved in checkpoints: append, never renumber.
 BAND_CODES: dict[str, int] = {
     "": 0,
@@ -210,19 +212,29 @@ class Mask:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ValueMap:
+class MapScale:
+    """What the numbers of a map are.
+
+    Attributes:
+        name: of the quantity, as in "Map the canopy height.".
+        unit: of the numbers; PURE where they have none.
+        edges: rising, in `unit`: a map of the quantity is made of the classes between them.
+    """
+
+    name: str
+    unit: str
+    edges: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValueMap(MapScale):
     """A number of each pixel: a label of pixel-wise regression.
 
     Attributes:
         values: in `unit`; NaN = unlabelled.
-        name: of the quantity, as in "Map the canopy height.".
-        edges: rising, in `unit`: a map of the quantity is made of the classes between them.
     """
 
     values: Float[np.ndarray, "h w"]
-    name: str
-    unit: str
-    edges: tuple[float, ...]
 
     @property
     def class_index(self) -> Int[np.ndarray, "h w"]:

@@ -1,6 +1,6 @@
 """Which way of reading dates names a crop best from 23 NDVI steps, in fields of a new region, and with dates missing?
 
-Command:  python -m experiments.time.crops                                 (all: two hours of one core)
+Command:  python -m experiments.time.crops                                 (all: hours of one core)
           python -m experiments.time.crops --models ltae --protocols region          (one minute)
           python -m experiments.time.crops --models joint --protocols regions-in-turn   (17 minutes)
           python -m experiments.time.crops --validate --models ltae --seeds 0  (settings were chosen so: each region but

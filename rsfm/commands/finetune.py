@@ -70,9 +70,11 @@ def finetune(
         if calibrate == split:
             raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
         held = open_dataset(dataset, None, calibrate)
-        if "value_map" not in (task or held.info.tasks):
+        asked = task or held.info.tasks
+        if not held.maps or "value_map" not in asked:
             raise UserError(
-                f"--calibrate is for maps of numbers: {held.info.name} is not trained on the task value_map."
+                f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
+                f"kinds of maps and the tasks {', '.join(asked)}. Leave it out, or choose another split or --task."
             )
     from rsfm.pretrained import find, load
     from rsfm.training import loop
@@ -118,10 +120,10 @@ def finetune(
 
 
 def _calibrated(trained: Any, dataset: str, split: str) -> Any:
-    from rsfm.data.pipeline import open_records
+    from rsfm.commands.data import open_dataset
     from rsfm.map_calibration import calibrated
 
-    records = open_records(dataset, split)
+    records = open_dataset(dataset, None, split)
     processor = calibrated(trained.model, trained.processor, (records[i] for i in range(len(records))))
     mapped = [q for q in processor.config.quantities if q.map_edges]
     print(*(f"{q.name}: 90 % intervals stretched by {q.stretch:.2f} on '{split}'" for q in mapped), sep="\n")
@@ -159,23 +161,21 @@ def experiment(
     tasks: tuple[str, ...],
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on."""
-    from rsfm.data.datasets import DATASETS
-    from rsfm.data.pipeline import Source, open_records
-    from rsfm.data.prepare import PreparedDataset
+    from rsfm.commands.data import open_dataset
+    from rsfm.data.pipeline import Source
     from rsfm.data.transforms import AugmentConfig
     from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
-    known: Any = DATASETS.get(dataset)
-    info = known.info if known else PreparedDataset(Path(dataset), split).info
-    processor, tasks = loaded.processor.config, tasks or info.tasks
-    if "value_map" in tasks and (label := open_records(dataset, split)[0].value_map) is not None:
-        processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, label))
-    maps = {"value_map", "segmentation"} & set(tasks)
-    window = max((stream.size for stream in processor.streams.values()), default=0) if maps else 0
-    augment = AugmentConfig(crop=window)  # not the whole picture made smaller, as words are told of it
-    text_length = max(processor.text_lengths) if maps else Source.text_length
+    records = open_dataset(dataset, None, split)
+    info, processor = records.info, loaded.processor.config
+    tasks = tasks or info.tasks
+    maps = records.maps if "value_map" in tasks else ()
+    for scale in maps:
+        processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, scale))
+    augment = AugmentConfig(label_crop=max(stream.size for stream in processor.streams.values()))
+    text_length = max(processor.text_lengths) if maps else Source.text_length  # an answer names every class of a map
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",

@@ -22,7 +22,7 @@ import numpy as np
 from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
 from rsfm.errors import UserError, lookup, unknown
-from rsfm.types import Boxes, GeoGrid, Mask, Observation, Record, Turn, Value, ValueMap
+from rsfm.types import Boxes, GeoGrid, MapScale, Mask, Observation, Record, Turn, Value, ValueMap
 
 FORMAT = 2  # 1: a band was there at all dates or at none
 VERSION = f"{FORMAT}.0.0"  # names the folder, so that files of another format are not taken for these
@@ -218,7 +218,9 @@ class PreparedDataset:
                 "Make one with `rsfm data prepare`, and give the folder it prints."
             )
         self.folder, self.split = folder, split
-        self.info = from_json(DatasetInfo, json.loads((folder / METADATA).read_text())["info"], str(folder / METADATA))
+        told = json.loads((folder / METADATA).read_text())
+        self.info = from_json(DatasetInfo, told["info"], str(folder / METADATA))
+        self.maps = from_json(tuple[MapScale, ...], told.get("maps", []), str(folder / METADATA))  # none in older files
         builder = _tfds().builder_from_directory(str(folder.resolve()))
         if str(builder.version) != VERSION:
             raise UserError(
@@ -291,9 +293,13 @@ def _builder_class() -> type:
                 citation=self._source.citation,
                 license=self._source.licence,
                 features=features,
-                metadata=tfds.core.MetadataDict(info=dataclasses.asdict(self._source)),
+                metadata=tfds.core.MetadataDict(info=dataclasses.asdict(self._source), maps=self._maps()),
                 disable_shuffling=True,  # records keep their numbers
             )
+
+        def _maps(self) -> list[dict[str, Any]]:
+            scales = {scale.name: scale for dataset in self._opened.values() for scale in dataset.maps}
+            return [dataclasses.asdict(scale) for scale in scales.values()]
 
         def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Any]]:
             return {split: self._generate_examples(dataset) for split, dataset in self._opened.items()}

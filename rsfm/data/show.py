@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 from rsfm.data.palette import class_colours
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
-from rsfm.types import BAND_CODES, Band, Mask, Observation, Record, ValueMap
+from rsfm.types import BAND_CODES, PURE, Band, Mask, Observation, Record, ValueMap
 
 RED_GREEN_BLUE_UM = (0.665, 0.560, 0.480)
 FARTHEST_UM = 0.06  # a band farther from red, green or blue is not shown as that colour
@@ -138,7 +138,7 @@ def _band_names(name: str, observation: Observation) -> list[str]:
 
 
 def _band_label(band: Band) -> str:
-    return band.name if band.unit in ("1", "display") else f"{band.name} ({band.unit})"
+    return band.name if band.unit in (PURE, "display") else f"{band.name} ({band.unit})"
 
 
 def _stretch(values: Float[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"]) -> tuple[np.ndarray, float, float]:
@@ -211,7 +211,7 @@ def _draw_legend(axis: Axes, mask: Mask) -> None:
 def _draw_value_map(axis: Axes, numbers: ValueMap) -> None:
     title = f"{numbers.name}\n{_share(np.isnan(numbers.values))} unlabelled"
     bar = numbers.edges[0], numbers.edges[-1]  # a number has one colour in all samples
-    _draw_picture(axis, title, numbers.values, bar, "viridis", "" if numbers.unit == "1" else numbers.unit)
+    _draw_picture(axis, title, numbers.values, bar, "viridis", "" if numbers.unit == PURE else numbers.unit)
     axis.set_facecolor(UNLABELLED)  # seen through the holes
 
 

@@ -31,6 +31,8 @@ class AugmentConfig:
         flip: left-right and up-down, each with probability one half.
         rotate: quarter turns; half turns only for pictures that are not square.
         crop: edge in reference pixels of a random window; 0 keeps the whole picture.
+        label_crop: the same for records whose pixels are labelled, where `crop` is 0: a map is made window by window, words are
+            told of the whole picture made smaller.
         class_even: share of the windows of a labelled picture that hold a class drawn evenly among those present, so that
             rare classes are seen; the others hold any labelled pixel.
         mosaic: edge in pixels of tiles from random places, each turned and lit for itself, that a window of `crop` is made
@@ -56,6 +58,7 @@ class AugmentConfig:
     flip: bool = True
     rotate: bool = True
     crop: int = 0
+    label_crop: int = 0
     class_even: float = 0.5
     mosaic: int = 0
     zoom: float = 0.0
@@ -80,12 +83,14 @@ def augment(record: Record, rng: np.random.Generator, config: AugmentConfig | No
         record = draw_dates(record, rng, config.dates)
     if config.mosaic:
         return _finish(mosaic(record, rng, config), rng, config)
-    if config.crop and config.zoom:
-        edge = round(config.crop * (1 + config.zoom) ** rng.uniform(-1, 1))
+    labelled = record.mask is not None or record.value_map is not None
+    crop = config.crop or (config.label_crop if labelled else 0)
+    if crop and config.zoom:
+        edge = round(crop * (1 + config.zoom) ** rng.uniform(-1, 1))
         record = random_crop(record, rng, min(edge, *reference_size(record)), config.class_even)
-        record = resize(record, config.crop, config.crop)
-    elif config.crop:
-        record = random_crop(record, rng, config.crop, config.class_even)
+        record = resize(record, crop, crop)
+    elif crop:
+        record = random_crop(record, rng, crop, config.class_even)
     if config.flip:
         record = flip_columns(record) if rng.random() < 0.5 else record
         record = flip_rows(record) if rng.random() < 0.5 else record

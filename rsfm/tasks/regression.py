@@ -7,10 +7,10 @@ from jaxtyping import Float
 
 from rsfm import metrics as scores
 from rsfm.tasks.dialogue import VALUE, Dialogue, pick
-from rsfm.types import Answer, Record, Value
+from rsfm.types import PURE, Answer, Record, Value
 
 QUESTIONS = ("What is the {name}?", "Estimate the {name}.", "How high is the {name} here?", "Give the {name}.")
-UNITLESS = ("", "1")
+UNITLESS = ("", PURE)
 
 
 def number_row(target: float, answer: Answer) -> Float[np.ndarray, "1 4"]:

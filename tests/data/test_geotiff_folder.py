@@ -11,7 +11,7 @@ from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.errors import UserError
 from rsfm.sensors.observe import days_since_2000
 from rsfm.tasks import TASKS
-from rsfm.types import Value
+from rsfm.types import MapScale, Value
 from tests.data.layouts import write_layout, write_raster
 
 HEAD = "image,sensor,date,split,value:biomass[t/ha],mask,legend,question,answer\n"
@@ -60,8 +60,10 @@ def test_a_map_of_pure_numbers_in_json_lines(folder: Path) -> None:
     write_raster(folder / "share.tif", np.linspace(0, 1, 480).reshape(1, 24, 20))  # float64, no nodata
     row = {"image": "a.tif", "sensor": "sentinel2_l2a", "value_map:cover": "share.tif", "edges": [0, 0.25, 1]}
     other = {"image": "b_may.tif", "sensor": "sentinel2_l2a", "value_map:cover": None}
-    (folder / "maps.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(other) + "\n")
-    first, second = GeoTiffFolder(folder / "maps.jsonl", "all")
+    (folder / "maps.jsonl").write_text(json.dumps(other) + "\n" + json.dumps(row) + "\n")
+    dataset = GeoTiffFolder(folder / "maps.jsonl", "all")
+    second, first = dataset
+    assert dataset.maps == (MapScale(name="cover", unit="1", edges=(0.0, 0.25, 1.0)),), "whichever row has it"
     assert (first.value_map.unit, first.value_map.edges) == ("1", (0.0, 0.25, 1.0))
     assert np.isfinite(first.value_map.values).all() and second.value_map is None
     question, answer = TASKS["value_map"].dialogue(first, np.random.default_rng(0)).turns[0]

@@ -264,6 +264,8 @@ def test_a_map_of_numbers_is_prepared_with_its_edges(tmp_path: Path) -> None:
     for split in ("train", "test"):
         original, copied = DATASETS["geotiff_folder"](root, split)[0], PreparedDataset(made, split)[0]
         assert_equal(copied.value_map, original.value_map)
+    assert PreparedDataset(made, "train").maps == DATASETS["geotiff_folder"](root, "train").maps
+    assert [scale.name for scale in PreparedDataset(made, "train").maps] == ["canopy height"]
     text, data = encode(original)
     before = json.dumps({key: value for key, value in json.loads(text).items() if key != "value_map"})
     assert decode(before, data).value_map is None  # as files were before maps

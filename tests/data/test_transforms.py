@@ -15,6 +15,7 @@ from rsfm.data.transforms import (
     flip_columns,
     flip_rows,
     quarter_turns,
+    reference_size,
     random_crop,
     resize,
 )
@@ -190,6 +191,14 @@ def test_a_window_holds_a_number_where_there_is_one(seed: int, class_even: float
     assert cut.value_map is not None and np.isfinite(cut.value_map.values).sum() == 1
     empty = replace(before, value_map=replace(before.value_map, values=np.full_like(values, np.nan)))
     assert random_crop(empty, np.random.default_rng(seed), 8).observations["fine"].values.shape[1:3] == (8, 8)
+
+
+def test_windows_are_cut_of_labelled_pixels_and_words_are_told_of_the_whole() -> None:
+    whole, config = record(8, 8), AugmentConfig(label_crop=4)
+    for labelled in (replace(whole, mask=None), replace(whole, value_map=None)):
+        assert reference_size(augment(labelled, np.random.default_rng(0), config)) == (4, 4)
+    words = replace(whole, mask=None, value_map=None)
+    assert reference_size(augment(words, np.random.default_rng(0), config)) == (8, 8)
 
 
 def test_a_map_keeps_to_its_pixels_when_resized() -> None:

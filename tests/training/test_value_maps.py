@@ -65,13 +65,16 @@ def test_the_quantity_and_the_window_come_from_the_data(table: Path, tmp_path: P
     made = experiment(loaded, tmp_path / "base", str(prepared), "train", tasks=("value_map",), **options)
     quantity = made.processor.quantities[-1]
     assert (quantity.name, quantity.unit, quantity.map_edges) == ("canopy height", "m", EDGES)
-    assert quantity.map_legend[1] == "10 to 20 m" and made.data[0].augment.crop == 32
+    assert quantity.map_legend[1] == "10 to 20 m" and made.data[0].augment.label_crop == 32
     words = experiment(loaded, tmp_path / "base", str(prepared), "train", tasks=("scene",), **options)
-    assert words.processor.quantities == loaded.processor.config.quantities and words.data[0].augment.crop == 0
+    assert words.processor.quantities == loaded.processor.config.quantities
+    assert (words.data[0].augment.crop, words.data[0].text_length) == (0, 64), "words are told of the whole picture"
     with pytest.raises(UserError, match="--calibrate train: the split is trained on. Choose one that is not"):
         finetune("nano", dataset=str(prepared), out=tmp_path / "run", calibrate="train")
     options = {"task": ("scene",), "split": "train", "calibrate": "all", "out": tmp_path / "run"}
-    with pytest.raises(UserError, match="--calibrate is for maps of numbers"):
+    with pytest.raises(
+        UserError, match="--calibrate all: expected maps of numbers there and the task value_map, found 1 kinds"
+    ):
         finetune("nano", dataset=str(prepared), **options)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rsfm.errors import UserError, unknown
-from rsfm.types import Record
+from rsfm.types import MapScale, Record
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,7 @@ class Dataset(abc.ABC):
     """
 
     info: ClassVar[DatasetInfo]
+    maps: tuple[MapScale, ...] = ()  # of the maps of numbers in its records, one a name; `index` may set it
 
     def __init__(self, root: Path | str, split: str) -> None:
         if split not in self.info.splits:

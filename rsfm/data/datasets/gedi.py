@@ -3,6 +3,7 @@
 h w pixels · k labelled pixels
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rsfm.data.grids import location
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
-from rsfm.types import Record, ValueMap
+from rsfm.types import PURE, MapScale, Record, ValueMap
 
 PICTURE, LABEL = "regression_test_0_input.tif", "regression_test_0_label.tif"
 GSD_M = 30.0
@@ -24,6 +25,7 @@ BLOCK, APART = 32, 3  # pixels: edge of the blocks of a split; labels of two spl
 HELD_OUT = 0.2  # of the labelled pixels, at most, in test and in val
 # Eighths of the 127 training labels, rounded to two digits; the outer two are the training range, rounded outwards.
 EDGES = (1.2, 1.5, 1.7, 2.3, 4.0, 5.8, 7.3, 10.0, 24.0)
+CANOPY = MapScale(name="canopy label", unit=PURE, edges=EDGES)
 
 
 class Gedi(Dataset):
@@ -60,6 +62,8 @@ class Gedi(Dataset):
         needs=(PICTURE, LABEL),
     )
 
+    maps = (CANOPY,)
+
     def index(self) -> None:
         self.label = RasterFile(self.info.name, self.folder / LABEL)
         found = self.label.values[..., 0]
@@ -88,7 +92,7 @@ class Gedi(Dataset):
             observations={sensor.name: observation},
             location_deg=location(self.label.grid),
             grid=self.label.grid,
-            value_map=ValueMap(values=values, name="canopy label", unit="1", edges=EDGES),
+            value_map=ValueMap(values=values, **dataclasses.asdict(CANOPY)),
         )
 
     def group(self, i: int) -> str:

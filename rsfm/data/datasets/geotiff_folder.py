@@ -15,7 +15,7 @@ from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.files import check_exists
 from rsfm.data.scene import open_scene
 from rsfm.errors import UserError, unknown
-from rsfm.types import Mask, Record, Turn, Value, ValueMap
+from rsfm.types import MapScale, Mask, Record, Turn, Value, ValueMap
 
 TABLES = ("labels.csv", "labels.jsonl")
 ALL = "all"
@@ -97,6 +97,8 @@ class GeoTiffFolder(Dataset):
             raise EmptySplit(str(lacking)) if self.named in self.info.splits else lacking
         _check_rows(rows)
         self.rows = [row for row in rows if self.named in (ALL, row.split)]
+        named = {row.value_map.name.lower(): row.value_map for row in self.rows if row.value_map is not None}
+        self.maps = tuple(MapScale(name=each.name, unit=each.unit, edges=each.edges) for each in named.values())
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -13,6 +13,7 @@ from typing import Any
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
+from rsfm.types import PURE, MapScale
 
 PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "edges", "question", "answer", "id")
 LISTS = {"image": "image", "images": "image", "date": "date", "dates": "date", "tags": "tags", "caption": "caption"}
@@ -20,7 +21,6 @@ LISTS |= {"captions": "caption"}
 QUANTITY = r"(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?"
 VALUE, VALUE_MAP = re.compile("value:" + QUANTITY), re.compile("value_map:" + QUANTITY)
 FEWEST_EDGES = 3  # of two classes: one class says nothing
-PURE = "1"  # the unit of numbers without one
 PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>.+)")
 
 
@@ -35,14 +35,11 @@ class Stream:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MapFile:
-    """The file of a map of numbers: what they are, and the edges of the classes it is made of."""
+class MapFile(MapScale):
+    """The file of a map of numbers, and what they are."""
 
     column: str
     path: Path
-    name: str
-    unit: str
-    edges: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
