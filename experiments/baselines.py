@@ -32,9 +32,9 @@ from sklearn.svm import SVC
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import data_root
-from rsfm.evaluation import statistics_of
 from rsfm.metrics import bootstrap_interval
-from rsfm.results import BASELINES, append_rows
+from rsfm.scoring.evaluation import statistics_of
+from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.tasks import TASKS
 from rsfm.types import Answer, Mask, Record, Value
 

@@ -30,13 +30,13 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler, normalize
 
 from experiments.baselines import Bench, picture_statistics
-from rsfm.data.pipeline import Records, open_records
 from rsfm.data.root import REPOSITORY
-from rsfm.evaluation import PROTOCOLS
-from rsfm.results import append_rows
+from rsfm.data.training.pipeline import Records, open_records
+from rsfm.nn.weights import load_weights
+from rsfm.scoring.evaluation import PROTOCOLS
+from rsfm.scoring.results import append_rows
 from rsfm.tokenizers.pyramid import Pyramid
 from rsfm.types import Answer, Record
-from rsfm.weights import load_weights
 
 OUT = Path(__file__).parent / "results" / "captions.jsonl"
 WEIGHTS = REPOSITORY / "tokenizers" / "efficientnet_lite0" / "model.safetensors"

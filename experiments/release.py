@@ -5,7 +5,7 @@
 
 The newest state of the run is taken, with averaged weights where they were kept, and stored in float16. With --calibrate the
 intervals of that data's quantity are stretched about their middle so that nine tenths of the targets lie inside
-(rsfm.calibration); the split must be one that was not trained on.
+(rsfm.metrics.calibration); the split must be one that was not trained on.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rsfm.calibration import stretch
-from rsfm.data.pipeline import open_records
+from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError
-from rsfm.evaluation import evaluate
+from rsfm.metrics.calibration import stretch
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import save_checkpoint
 from rsfm.processor import Processor
 from rsfm.quantities import find
-from rsfm.results import current_commit
+from rsfm.scoring.evaluation import evaluate
+from rsfm.scoring.results import current_commit
 from rsfm.tasks import TASKS
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.engine import JitEngine

@@ -23,13 +23,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from experiments.captions import KINDS, NEIGHBOURS, eye, features, nearest
 from experiments.release import newest
-from rsfm.data.pipeline import open_records
+from rsfm.answer.retrieval import Retriever
+from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
 from rsfm.metrics.retrieval import RANKS, first_ranks
 from rsfm.pretrained import load
-from rsfm.results import BASELINES, append_rows
-from rsfm.retrieval import Retriever
+from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.types import Record
 
 OUT = Path(__file__).parent / "results" / "retrieval.jsonl"

@@ -15,12 +15,12 @@ import numpy as np
 import tyro
 from jaxtyping import Float
 
+from rsfm.answer.footprint import Footprint, open_footprint
+from rsfm.answer.predict import map_rows
+from rsfm.answer.windows import Tiling
 from rsfm.data.root import data_root
-from rsfm.footprint import Footprint, open_footprint
 from rsfm.metrics import bootstrap_interval
-from rsfm.predict import map_rows
 from rsfm.pretrained import Pretrained, load
-from rsfm.windows import Tiling
 
 QUESTION = "Map the land cover: water, trees, crops, built area."
 SCENES = {

@@ -26,11 +26,11 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rsfm.calibration import conformal_quantile
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import data_root
 from rsfm.metrics import bootstrap_interval
-from rsfm.results import BASELINES, append_rows
+from rsfm.metrics.calibration import conformal_quantile
+from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.tasks import TASKS
 from rsfm.types import Answer, Record
 

@@ -4,6 +4,13 @@
 >>> rsfm.load("nano").predict("scene.tif", "What scene is this?").text
 """
 
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from rsfm.errors import UserError
@@ -23,6 +30,38 @@ def __getattr__(name: str) -> Any:
     """Loads the parts that need Flax on first use, so that `rsfm --help` is quick."""
     if name not in _LAZY:
         raise AttributeError(f"module 'rsfm' has no attribute '{name}'")
-    import importlib
-
     return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+MOVED = {  # modules of version 0.1 that scripts of users import, and where they are now
+    "rsfm.conversation": "rsfm.answer.conversation",
+    "rsfm.data.scene": "rsfm.data.reading.scene",
+    "rsfm.data.writers": "rsfm.data.writing.rasters",
+    "rsfm.evaluation": "rsfm.scoring.evaluation",
+    "rsfm.flops": "rsfm.nn.flops",
+    "rsfm.footprint": "rsfm.answer.footprint",
+    "rsfm.predict": "rsfm.answer.predict",
+    "rsfm.products": "rsfm.answer.products",
+    "rsfm.results": "rsfm.scoring.results",
+    "rsfm.retrieval": "rsfm.answer.retrieval",
+    "rsfm.tokenizers.text": "rsfm.text.tokenizer",
+    "rsfm.weights": "rsfm.nn.weights",
+    "rsfm.windows": "rsfm.answer.windows",
+}
+
+
+class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports a module of MOVED by its old name, with a warning that names the new one."""
+
+    def find_spec(
+        self, fullname: str, path: Any, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_loader(fullname, self) if fullname in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        new = MOVED[module.__name__]
+        warnings.warn(f"{module.__name__} is now {new}", DeprecationWarning, stacklevel=2)
+        sys.modules[module.__name__] = importlib.import_module(new)
+
+
+sys.meta_path.append(_Moved())

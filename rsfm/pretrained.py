@@ -21,11 +21,11 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
+from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 from rsfm.processor import Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
 from rsfm.types import Answer
-from rsfm.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -67,13 +67,13 @@ class Pretrained:
             sensor: a key of SENSORS; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
-            options: of rsfm.predict.predict: overlap, batch_size, max_new_tokens, probability, progress.
+            options: of rsfm.answer.predict.predict: overlap, batch_size, max_new_tokens, probability, progress.
 
         Returns:
             The answer, in physical units and on the scene's grid.
         """
-        from rsfm.footprint import open_footprint
-        from rsfm.predict import predict
+        from rsfm.answer.footprint import open_footprint
+        from rsfm.answer.predict import predict
 
         if isinstance(source, (str, Path)):
             source = [source]

@@ -20,7 +20,7 @@ class Quantity:
         unit: "%", "ha", "" for counts, "1" for indices and shares.
         center, scale: standardized = (transformed - center) / scale.
         logarithmic: transformed = log(1 + value); for counts and areas.
-        stretch: factor on the interval's arms, calibrated on validation data (rsfm.calibration).
+        stretch: factor on the interval's arms, calibrated on validation data (rsfm.metrics.calibration).
         widen: added at both ends after that, standardized; calibrated too.
         lowest: values below are clipped: there are no negative areas.
         map_edges: rising edges, in `unit`, of the classes that a map of it is made of, where the checkpoint maps it pixel by

@@ -138,8 +138,8 @@ class Sample:
     text_valid: Bool[Array, "*b s"]  # False: padding
     loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
     targets: dict[str, Array]
-    text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.tokenizers.numeric
-    text_images: Int[Array, "*b s"] | None = None  # image token that stands there, -1 = text: rsfm.tokenizers.mentions
+    text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.text.numeric
+    text_images: Int[Array, "*b s"] | None = None  # image token that stands there, -1 = text: rsfm.text.mentions
 
 
 @pytree_dataclass

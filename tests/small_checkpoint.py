@@ -11,7 +11,7 @@ from rsfm.models.interleave import image_layout
 from rsfm.models.sizes import SIZES
 from rsfm.pretrained import save_checkpoint
 from rsfm.processor import Processor, ProcessorConfig
-from rsfm.tokenizers.text import TextTokenizer
+from rsfm.text.tokenizer import TextTokenizer
 from rsfm.types import StreamSpec
 
 ROOT = Path(__file__).resolve().parents[1]

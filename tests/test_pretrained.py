@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 import rsfm
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
+from rsfm.nn.weights import named_parameters
 from rsfm.pretrained import load, save_checkpoint
 from rsfm.processor import Processor, ProcessorConfig
-from rsfm.tokenizers.text import TextTokenizer
-from rsfm.weights import named_parameters
+from rsfm.text.tokenizer import TextTokenizer
 from tests.models.conftest import small_config
 from tests.test_house import ROOT
 
@@ -136,7 +136,7 @@ def test_nothing_half_written_stays(saved, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rsfm.weights.save_file", full)
+    monkeypatch.setattr("rsfm.nn.weights.save_file", full)
     with pytest.raises(UserError, match="No space left on device"):
         save_checkpoint(tmp_path / "new", loaded.model, loaded.processor, card="")
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rsfm.data.normalize import BandStatistics, normalize
+from rsfm.data.training.normalize import BandStatistics, normalize
 from rsfm.errors import UserError
 from rsfm.models.sizes import SIZES
 from rsfm.processor import Processor, ProcessorConfig
@@ -14,10 +14,10 @@ from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.tasks.dialogue import OTHER, Dialogue
 from rsfm.tasks.segmentation import Segmentation
-from rsfm.tokenizers.chat import SPOT
-from rsfm.tokenizers.mentions import ImageLayout
-from rsfm.tokenizers.numeric import NumericConfig
-from rsfm.tokenizers.text import TextTokenizer
+from rsfm.text.chat import SPOT
+from rsfm.text.mentions import ImageLayout
+from rsfm.text.numeric import NumericConfig
+from rsfm.text.tokenizer import TextTokenizer
 from rsfm.types import Mask, Predictions, Record, Value
 from tests.test_house import ROOT
 

@@ -24,10 +24,10 @@ import json
 
 from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
-from rsfm.data.normalize import BandStatistics
-from rsfm.data.pipeline import Source
 from rsfm.data.root import REPOSITORY
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.normalize import BandStatistics
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
 from rsfm.models.sizes import SIZES

@@ -19,16 +19,16 @@ For the sigmoid loss: --train.loss.contrast sigmoid, with start="sigmoid" in the
 import dataclasses
 import json
 
+from rsfm.answer.retrieval import RET
 from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
-from rsfm.data.normalize import BandStatistics
-from rsfm.data.pipeline import Source
 from rsfm.data.root import REPOSITORY
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.normalize import BandStatistics
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import ContrastiveConfig
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
-from rsfm.retrieval import RET
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 from rsfm.training.objective import LossConfig

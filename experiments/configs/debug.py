@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsfm.data.pipeline import Source
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.errors import lookup
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig

@@ -18,10 +18,10 @@ import json
 from rsfm.config import from_json
 from rsfm.data.datasets.indian_pines import LEGEND as CROPS
 from rsfm.data.datasets.terramesh import LEGEND as LAND_COVER
-from rsfm.data.normalize import BandStatistics
-from rsfm.data.pipeline import Source
 from rsfm.data.root import REPOSITORY
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.normalize import BandStatistics
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
 from rsfm.quantities import Quantity

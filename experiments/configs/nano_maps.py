@@ -12,8 +12,8 @@ Result:    experiments/results/nano.jsonl and LOG.md.
 import dataclasses
 
 from rsfm.data.datasets.terramesh import LEGEND as LAND_COVER
-from rsfm.data.pipeline import Source
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import load_config
 

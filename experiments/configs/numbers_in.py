@@ -13,8 +13,8 @@ import dataclasses
 import json
 
 from rsfm.config import from_json
-from rsfm.data.pipeline import Source
 from rsfm.data.root import REPOSITORY
+from rsfm.data.training.pipeline import Source
 from rsfm.heads import ExpertConfig, ValueConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
@@ -23,7 +23,7 @@ from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import ProcessorConfig
 from rsfm.quantities import Quantity
-from rsfm.tokenizers.numeric import NumberConfig, NumericConfig
+from rsfm.text.numeric import NumberConfig, NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 

@@ -12,10 +12,10 @@ import dataclasses
 import json
 
 from rsfm.config import from_json
-from rsfm.data.normalize import BandStatistics
-from rsfm.data.pipeline import Source
 from rsfm.data.root import REPOSITORY
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.normalize import BandStatistics
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import ExpertConfig, ValueConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
@@ -24,7 +24,7 @@ from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import ProcessorConfig
 from rsfm.quantities import Quantity
-from rsfm.tokenizers.numeric import NumericConfig
+from rsfm.text.numeric import NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 from rsfm.training.objective import LossConfig

@@ -13,8 +13,8 @@ Result:   2,500 steps (7 minutes of two shared cores), seed 0, test: accuracy .6
 
 import dataclasses
 
-from rsfm.data.pipeline import Source
-from rsfm.data.transforms import AugmentConfig
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rsfm.data.datasets.fuel_moisture import OPTICAL, WINDOW_DAYS, FuelMoisture
-from rsfm.models.presto import PrestoInputs, normalize
+from rsfm.models.published.presto import PrestoInputs, normalize
 from rsfm.tokenizers.positions import DAYS_PER_YEAR
 from rsfm.types import Record
 

@@ -24,9 +24,9 @@ from experiments.fuel_moisture.examples import Examples, read
 from experiments.fuel_moisture.fit_remembered import PUBLISHED
 from rsfm.data.root import data_root
 from rsfm.metrics import rmse
-from rsfm.models.presto import Presto, PrestoConfig, PrestoInputs, PrestoRegressor
-from rsfm.nn.losses import huber
-from rsfm.weights import load_weights
+from rsfm.models.published.presto import Presto, PrestoConfig, PrestoInputs, PrestoRegressor
+from rsfm.nn.losses.masked import huber
+from rsfm.nn.weights import load_weights
 
 BATCH, EPOCHS, PATIENCE, VALIDATION_SITES = 64, 200, 10, 8
 OPTIMIZER = optax.adamw(3e-4, weight_decay=0.05)

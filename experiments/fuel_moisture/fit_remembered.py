@@ -17,12 +17,12 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from experiments.fuel_moisture.examples import Examples, read
+from experiments.fuel_moisture.kernel_memory import group_distances, left_out, negative_log_evidence
+from experiments.fuel_moisture.remembered import RememberedConfig, RememberedRegressor
 from rsfm.data.root import REPOSITORY, data_root
 from rsfm.metrics import rmse
-from rsfm.models.presto import Presto, PrestoConfig
-from rsfm.models.remembered import RememberedConfig, RememberedRegressor
-from rsfm.nn.kernel_memory import group_distances, left_out, negative_log_evidence
-from rsfm.weights import load_weights
+from rsfm.models.published.presto import Presto, PrestoConfig
+from rsfm.nn.weights import load_weights
 
 PUBLISHED = REPOSITORY / "tokenizers/presto/model.safetensors"
 SUBSET, TURNS, STEPS = 400, 5, 8  # examples of an evidence, how many are drawn, steps on each

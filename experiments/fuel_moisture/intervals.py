@@ -26,12 +26,12 @@ from jaxtyping import Bool, Float, Int
 
 from experiments.fuel_moisture.examples import Examples, read
 from experiments.fuel_moisture.fit_remembered import fitted, on_left_out_sites
-from rsfm.calibration import inside, stretch, stretch_by_group
-from rsfm.data.dates import date_text
+from rsfm.data.reading.dates import date_text
 from rsfm.data.root import data_root
 from rsfm.metrics import bootstrap_interval
+from rsfm.metrics.calibration import inside, stretch, stretch_by_group
 from rsfm.quantities import Z_90
-from rsfm.results import append_rows
+from rsfm.scoring.results import append_rows
 
 OUT = Path(__file__).parents[1] / "results" / "fuel_moisture.jsonl"
 SEEDS = (0, 1, 2, 3, 4)
@@ -58,7 +58,7 @@ class Said:
 
     @property
     def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """As rsfm.calibration asks for them."""
+        """As rsfm.metrics.calibration asks for them."""
         return self.target, self.middle, self.low, self.high
 
     def ends(self, factor: Float[np.ndarray, " n"] | float) -> tuple[np.ndarray, np.ndarray]:

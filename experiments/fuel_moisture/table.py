@@ -26,7 +26,7 @@ from experiments.fuel_moisture.finetune_presto import finetuned, predicted
 from experiments.fuel_moisture.fit_remembered import fitted
 from rsfm.data.root import data_root
 from rsfm.errors import lookup
-from rsfm.results import append_rows
+from rsfm.scoring.results import append_rows
 from rsfm.types import Answer, Value
 
 OUT = Path(__file__).parents[1] / "results" / "fuel_moisture.jsonl"

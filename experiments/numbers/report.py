@@ -2,7 +2,7 @@
 
     python -m experiments.numbers.report [--runs runs/numbers] [--out experiments/results/numbers.jsonl]
 
-Intervals are calibrated on `val` run by run (rsfm.calibration); months and groups of sites are those of the test records.
+Intervals are calibrated on `val` run by run (rsfm.metrics.calibration); months and groups of sites are those of the test records.
 n records · s seeds
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.numbers.run import all_records, run_file
-from rsfm.calibration import coverage_by_group, inside, stretch, widen
 from rsfm.metrics import bootstrap_interval, mae, r2, rmse
-from rsfm.results import append_rows
+from rsfm.metrics.calibration import coverage_by_group, inside, stretch, widen
+from rsfm.scoring.results import append_rows
 from rsfm.training.experiment import find_config, load_module
 
 ROOT = Path(__file__).resolve().parents[2]

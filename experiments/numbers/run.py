@@ -19,7 +19,7 @@ from flax import nnx
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from experiments.numbers.table import QUESTION, in_words
-from rsfm.data.pipeline import open_records, stack
+from rsfm.data.training.pipeline import open_records, stack
 from rsfm.errors import UserError, lookup
 from rsfm.heads import distribution
 from rsfm.models.foundation import FoundationModel
@@ -28,7 +28,7 @@ from rsfm.nn.distributions import Distribution, Draws
 from rsfm.processor import Processor
 from rsfm.quantities import Quantity, read_number
 from rsfm.tasks.dialogue import VALUE, Dialogue
-from rsfm.tokenizers.text import SPECIAL_TOKENS, TextTokenizer
+from rsfm.text.tokenizer import SPECIAL_TOKENS, TextTokenizer
 from rsfm.training.experiment import ExperimentConfig, find_config, load_module
 from rsfm.training.optimizer import make_optimizer, make_schedule
 from rsfm.training.state import TrainState, create_state, merge

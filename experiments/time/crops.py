@@ -56,13 +56,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from experiments.time.fields import BASELINE_MODELS, MISSING, NAMES, Fields, hide, joined, read
 from experiments.time.fitting import Batch, fit
+from experiments.time.series import SeriesClassifier, SeriesConfig
 from rsfm.data.datasets.cawa import REGIONS
 from rsfm.data.root import data_root
 from rsfm.errors import lookup
 from rsfm.metrics import bootstrap_interval, confusion_matrix, mean_class_accuracy
-from rsfm.models.series import SeriesClassifier, SeriesConfig
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
-from rsfm.results import BASELINES, append_rows
+from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.types import BAND_CODES, Observation
 
 OUT = Path(__file__).parents[1] / "results" / "time_crops.jsonl"
@@ -70,7 +70,7 @@ OUT = Path(__file__).parents[1] / "results" / "time_crops.jsonl"
 PROTOCOLS = {"region": ("train", "val", "test"), "random-seed0": ("random_train", "random_val", "random_test")}
 IN_TURN = "regions-in-turn"
 SEEDS = (0, 1, 2, 3, 4)
-CENTER, SCALE = 0.3, 0.3  # of NDVI, as rsfm.data.normalize has them
+CENTER, SCALE = 0.3, 0.3  # of NDVI, as rsfm.data.training.normalize has them
 
 
 # --- rsfm -----------------------------------------------------------------------------------------------------------

@@ -28,12 +28,12 @@ from jaxtyping import Array, Bool, Float
 
 from experiments.time.climatology import YEAR, Examples, Series, climatology, damped, examples, persistence, read
 from experiments.time.fitting import Batch, fit
-from rsfm.calibration import stretch
+from experiments.time.series import ForecastConfig, SeriesForecaster
 from rsfm.data.datasets.eolearn import FORECAST_FROM, LEADS
 from rsfm.data.root import data_root
 from rsfm.metrics import bootstrap_interval
-from rsfm.models.series import ForecastConfig, SeriesForecaster
-from rsfm.results import BASELINES, append_rows
+from rsfm.metrics.calibration import stretch
+from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.sensors.observe import days_since_2000
 from rsfm.types import BAND_CODES, Observation
 

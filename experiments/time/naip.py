@@ -29,13 +29,13 @@ from jaxtyping import Array, Float, Int
 
 from experiments.time.fitting import Batch, fit
 from experiments.time.forecast import CENTER, SCALE, observation
-from rsfm.data.dates import date_text
+from experiments.time.series import ForecastConfig, SeriesForecaster
+from rsfm.data.reading.dates import date_text
+from rsfm.data.reading.scene import open_scene
 from rsfm.data.root import data_root
-from rsfm.data.scene import open_scene
 from rsfm.errors import lookup
 from rsfm.metrics import bootstrap_interval
-from rsfm.models.series import ForecastConfig, SeriesForecaster
-from rsfm.results import BASELINES, append_rows
+from rsfm.scoring.results import BASELINES, append_rows
 
 OUT = Path(__file__).parents[1] / "results" / "time_naip.jsonl"
 FOLDER = "opengeos/naip"

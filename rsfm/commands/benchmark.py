@@ -78,9 +78,9 @@ def measure_model(
     from flax import nnx
 
     from rsfm.commands.info import blank_sample
-    from rsfm.flops import count_flops, parameter_bytes
     from rsfm.models.foundation import FoundationModel
     from rsfm.models.generate import generate
+    from rsfm.nn.flops import count_flops, parameter_bytes
 
     graphdef, state = nnx.split(FoundationModel(config, rngs=nnx.Rngs(0)))
     one, many = (jax.device_put(blank_sample(config, batch_size=n)[0]) for n in (1, batch_size))

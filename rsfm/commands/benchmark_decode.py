@@ -47,9 +47,9 @@ def benchmark_decode(
     """
     import jax
 
-    from rsfm.flops import parameter_bytes
     from rsfm.models.decoding import for_decoding
     from rsfm.models.hf import load_decoder
+    from rsfm.nn.flops import parameter_bytes
 
     decoder, _ = load_decoder(checkpoint)
     with contextlib.ExitStack() as stack:

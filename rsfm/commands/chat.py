@@ -55,11 +55,11 @@ def chat(
         top_k: draw only among the k likeliest tokens; 0 = all.
         top_p: draw only among the likeliest tokens that hold this share.
     """
-    from rsfm.footprint import open_footprint
+    from rsfm.answer.footprint import open_footprint
 
     footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
     from rsfm import pretrained
-    from rsfm.conversation import Conversation
+    from rsfm.answer.conversation import Conversation
     from rsfm.models.generate import Sampling
 
     Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
@@ -133,8 +133,8 @@ class Terminal:
         if self.out is None:
             print("(a map is kept with --out FOLDER)")
             return
+        from rsfm.answer.products import write_map
         from rsfm.commands.outputs import output_folder
-        from rsfm.products import write_map
 
         suffix = "" if self.maps == 0 else f"_{self.maps + 1}"
         with output_folder(self.out) as folder:

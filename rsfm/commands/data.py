@@ -76,7 +76,7 @@ def show(
     told = describe(record)
     if out is not None:
         try:
-            from rsfm.data.show import show as draw_record
+            from rsfm.data.writing.show import show as draw_record
         except ImportError as error:
             missing = "Drawing a sample needs matplotlib: pip install 'rsfm[notebooks]', or leave out --out."
             raise UserError(missing) from error
@@ -111,8 +111,8 @@ def prepare(
         split: splits to copy; none copies all that hold something here.
         data: data folder; default RSFM_DATA, else shared/data beside the repository.
     """
-    from rsfm.data import prepare as preparing
     from rsfm.data.root import data_root
+    from rsfm.data.training import prepare as preparing
 
     print(preparing.prepare(dataset, data or data_root(), out, split or None))
 
@@ -120,8 +120,8 @@ def prepare(
 def open_dataset(name: str, data: Path | None, split: str) -> Any:
     """The split of a data set by name, or of a folder that `rsfm data prepare` wrote."""
     from rsfm.data.datasets import DATASETS
-    from rsfm.data.prepare import PreparedDataset, is_prepared
     from rsfm.data.root import data_root
+    from rsfm.data.training.prepare import PreparedDataset, is_prepared
 
     if name not in DATASETS and is_prepared(Path(name)):
         return PreparedDataset(Path(name), split)

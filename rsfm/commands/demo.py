@@ -31,8 +31,8 @@ def demo(
         as_json: print JSON only.
     """
     from rsfm import pretrained
-    from rsfm.demo import package_folder, report, show
-    from rsfm.products import write_products
+    from rsfm.answer.products import write_products
+    from rsfm.commands.demonstration import package_folder, report, show
 
     package_folder()  # before the weights: its absence is the likeliest trouble
     loaded = pretrained.load(checkpoint)

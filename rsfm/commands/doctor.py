@@ -131,7 +131,7 @@ def _data() -> str:
 
 
 def _demo_data() -> str:
-    from rsfm.demo import PACKAGE
+    from rsfm.commands.demonstration import PACKAGE
 
     found = importlib.util.find_spec(PACKAGE) is not None
     return f"{PACKAGE} is installed" if found else f"{PACKAGE} is not installed; `make demo` installs it"
@@ -139,7 +139,7 @@ def _demo_data() -> str:
 
 def _checkpoint(name: str) -> str:
     from rsfm import pretrained
-    from rsfm.flops import count_parameters
+    from rsfm.nn.flops import count_parameters
 
     loaded = pretrained.load(name)
     return f"{name} loads, {count_parameters(loaded.model) / 1e6:.2f} M parameters"

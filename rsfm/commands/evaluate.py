@@ -49,13 +49,13 @@ def evaluate(
     tasks = task or records.info.tasks[:1]
     for each in tasks:
         lookup(TASKS, "task", each)
-    from rsfm.results import append_rows, check_writable
+    from rsfm.scoring.results import append_rows, check_writable
 
     if out is not None and limit is None:
         check_writable(out)
     from rsfm import pretrained
-    from rsfm.evaluation import evaluate as score_of
-    from rsfm.evaluation import result_row
+    from rsfm.scoring.evaluation import evaluate as score_of
+    from rsfm.scoring.evaluation import result_row
 
     loaded = pretrained.load(checkpoint)
     rows: list[dict[str, Any]] = []

@@ -120,8 +120,8 @@ def finetune(
 
 
 def _calibrated(trained: Any, dataset: str, split: str) -> Any:
+    from rsfm.answer.map_calibration import calibrated
     from rsfm.commands.data import open_dataset
-    from rsfm.map_calibration import calibrated
 
     records = open_dataset(dataset, None, split)
     processor = calibrated(trained.model, trained.processor, (records[i] for i in range(len(records))))
@@ -135,7 +135,7 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     import jax
 
     from rsfm.pretrained import merged, save_adapter, save_checkpoint
-    from rsfm.results import current_commit
+    from rsfm.scoring.results import current_commit
     from rsfm.training.state import trainable_arrays
 
     if jax.process_index() != 0:
@@ -162,8 +162,8 @@ def experiment(
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on."""
     from rsfm.commands.data import open_dataset
-    from rsfm.data.pipeline import Source
-    from rsfm.data.transforms import AugmentConfig
+    from rsfm.data.training.pipeline import Source
+    from rsfm.data.training.transforms import AugmentConfig
     from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig

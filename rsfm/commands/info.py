@@ -54,8 +54,8 @@ def cost(config: Any) -> dict[str, Any]:
     """Parameters, their bytes, and the FLOPs of one forward pass over one picture with a short text."""
     from flax import nnx
 
-    from rsfm.flops import count_flops, count_parameters, parameter_bytes
     from rsfm.models.foundation import FoundationModel
+    from rsfm.nn.flops import count_flops, count_parameters, parameter_bytes
 
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     graphdef, state = nnx.split(model)
@@ -68,8 +68,8 @@ def per_module(config: Any) -> dict[str, int]:
     """Parameters of each part of the model, largest first."""
     from flax import nnx
 
-    from rsfm.flops import count_parameters
     from rsfm.models.foundation import FoundationModel
+    from rsfm.nn.flops import count_parameters
 
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     parts = {name: count_parameters(part) for name, part in vars(model).items() if isinstance(part, nnx.Module)}

@@ -79,8 +79,8 @@ def instruct(
 
 def write_pictures(record: Record, folder: Path, stem: str) -> list[str]:
     """Writes the record's dates as PNG files in order of time and returns their names."""
-    from rsfm.data.overlay import stretch
-    from rsfm.quicklook import quicklook
+    from rsfm.data.writing.overlay import stretch
+    from rsfm.data.writing.quicklook import quicklook
 
     dates = max(each.values.shape[0] for each in record.observations.values())
     if 1 < dates <= MOST_DATES:

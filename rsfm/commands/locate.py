@@ -7,10 +7,10 @@ import numpy as np
 import tyro
 from jaxtyping import UInt8
 
+from rsfm.answer.footprint import Footprint
 from rsfm.commands.outputs import output_folder, print_json
 from rsfm.errors import UserError
 from rsfm.finite import to_text
-from rsfm.footprint import Footprint
 
 LARGEST = 2048  # edge in pixels that a picture is shrunk to before CLIP's own resizing
 
@@ -51,10 +51,10 @@ def locate(
         raise UserError("No scene given. Name at least one image file.")
     if top < 1:
         raise UserError(f"top {top}: expected 1 or more.")
-    from rsfm.footprint import open_footprint
+    from rsfm.answer.footprint import open_footprint
 
     opened = [open_footprint([scene], sensors=[sensor] if sensor else []) for scene in scenes]
-    from rsfm.geolocation import within
+    from rsfm.metrics.geolocation import within
 
     guess = Guesser(weights, tower)
     found = [guess(str(scene), footprint, top) for scene, footprint in zip(scenes, opened, strict=True)]
@@ -86,8 +86,8 @@ class Guesser:
 
         from rsfm.data.root import REPOSITORY
         from rsfm.models.hf.vision_load import load_towers
-        from rsfm.models.location import Gallery, load_geoclip
-        from rsfm.models.tower import Towers
+        from rsfm.models.published.geoclip import Gallery, load_geoclip
+        from rsfm.models.published.towers import Towers
 
         model, places = load_geoclip(REPOSITORY / "tokenizers" / "geoclip" if weights is None else weights)
         clip, _ = load_towers(tower)
@@ -103,7 +103,7 @@ class Guesser:
         self.read = nnx.jit(lambda tower, picture: tower(picture)[1])
 
     def __call__(self, name: str, footprint: Footprint, top: int) -> dict[str, Any]:
-        from rsfm.geolocation import distance_km
+        from rsfm.metrics.geolocation import distance_km
 
         pixels = np.asarray(self.pixels(visible(footprint))["pixel_values"]).transpose(0, 2, 3, 1)
         (places,), (shares,) = self.gallery.locate(self.read(self.tower, pixels), count=top)
@@ -119,8 +119,8 @@ class Guesser:
 
 def visible(footprint: Footprint) -> UInt8[np.ndarray, "h w 3"]:
     """The scene for the eye: an 8-bit picture as it is, anything else stretched."""
-    from rsfm.data.overlay import stretch
-    from rsfm.quicklook import quicklook
+    from rsfm.data.writing.overlay import stretch
+    from rsfm.data.writing.quicklook import quicklook
 
     rgb = quicklook(footprint.overview(LARGEST))
     shown = all(scene.sensor.name == "aerial_rgb" for scene in getattr(footprint, "scenes", ()))

@@ -58,14 +58,14 @@ def predict(
         raise UserError('No question. Give at least one, e.g. --ask "What is this?"')
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens {max_new_tokens}: expected 1 or more.")
-    from rsfm.footprint import open_footprint
+    from rsfm.answer.footprint import open_footprint
 
     footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
     from rsfm import pretrained
+    from rsfm.answer.predict import predict as answer_to
+    from rsfm.answer.products import write_products
     from rsfm.commands.outputs import output_folder, print_json
-    from rsfm.predict import predict as answer_to
-    from rsfm.products import write_products
-    from rsfm.tokenizers import forms
+    from rsfm.text import forms
 
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are

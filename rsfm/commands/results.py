@@ -7,7 +7,7 @@ import tyro
 
 from rsfm.commands.outputs import print_json
 from rsfm.config import to_json
-from rsfm.results import latest, read_rows, tables, write_readme_tables
+from rsfm.scoring.results import latest, read_rows, tables, write_readme_tables
 
 
 def results(

@@ -32,8 +32,8 @@ from rsfm.models.towered import ToweredConfig, ToweredTokenizer
 from rsfm.nn.layout import lay_out
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.pytree import replace
+from rsfm.text.numeric import NumberConfig, NumberEmbedding
 from rsfm.tokenizers import TOKENIZERS
-from rsfm.tokenizers.numeric import NumberConfig, NumberEmbedding
 from rsfm.tokenizers.positions import LocationTokenizer
 from rsfm.types import Observation, Predictions, Sample, StreamSpec, Tokens
 

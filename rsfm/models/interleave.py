@@ -12,7 +12,7 @@ from flax import nnx
 
 from rsfm.models.connector import images_of
 from rsfm.models.foundation import FoundationModel, ModelConfig
-from rsfm.tokenizers.mentions import ImageLayout
+from rsfm.text.mentions import ImageLayout
 from rsfm.types import Observation, StreamSpec, Tokens
 
 TIMES = 2  # enough to see whether dates stay apart

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from rsfm.errors import UserError
-from rsfm.models.tower import PictureConfig, PictureTower
+from rsfm.models.published.towers import PictureConfig, PictureTower
 from rsfm.nn.linear import Linear
 from rsfm.tokenizers.spectral import SpectralConfig, SpectralTokenizer
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from rsfm.data.normalize import BandStatistics
+from rsfm.data.training.normalize import BandStatistics
 from rsfm.quantities import AREA, COUNT, Quantity
-from rsfm.tokenizers.mentions import ImageLayout
-from rsfm.tokenizers.numeric import NumericConfig
+from rsfm.text.mentions import ImageLayout
+from rsfm.text.numeric import NumericConfig
 from rsfm.types import StreamSpec
 
 FORMAT = 1

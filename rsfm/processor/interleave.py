@@ -13,8 +13,8 @@ from jaxtyping import Int
 from rsfm.errors import UserError
 from rsfm.processor.config import ProcessorConfig
 from rsfm.processor.fitting import padded_times
-from rsfm.tokenizers.chat import IMAGE, SPOT
-from rsfm.tokenizers.mentions import at_images, image_words, images, named_image, place_images
+from rsfm.text.chat import IMAGE, SPOT
+from rsfm.text.mentions import at_images, image_words, images, named_image, place_images
 from rsfm.types import Observation, Record
 
 Turns = Sequence[tuple[str, str | None]]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rsfm.config import from_json, to_json
-from rsfm.data.normalize import normalize
+from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
 from rsfm.processor.config import FORMAT, ProcessorConfig
@@ -24,9 +24,9 @@ from rsfm.quantities import Quantity, check_question, check_unit, digits, find, 
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
 from rsfm.tasks.dialogue import MASK, VALUE, Dialogue
-from rsfm.tokenizers.chat import IMAGE
-from rsfm.tokenizers.numeric import NumericText
-from rsfm.tokenizers.text import TextTokenizer
+from rsfm.text.chat import IMAGE
+from rsfm.text.numeric import NumericText
+from rsfm.text.tokenizer import TextTokenizer
 from rsfm.types import Answer, Observation, Predictions, Record, Sample, Value
 
 _UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")

@@ -25,7 +25,7 @@ BANDS = tuple(
     for name, center, width, gsd in _TABLE
 )
 
-# Products of processing baseline 04.00 and later carry +1000 in their numbers: rsfm/data/units.py takes it off.
+# Products of processing baseline 04.00 and later carry +1000 in their numbers: rsfm/data/reading/units.py takes it off.
 SENTINEL2_L1C = Sensor(
     name="sentinel2_l1c",
     title="Sentinel-2 MSI L1C, top-of-atmosphere reflectance",

@@ -14,24 +14,24 @@ from flax import nnx
 
 from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS
-from rsfm.data.pipeline import Records, Source, make_batches, open_records
-from rsfm.data.prepare import is_prepared
 from rsfm.data.root import REPOSITORY, data_root
+from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
+from rsfm.data.training.prepare import is_prepared
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
 from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.models.interleave import image_layout
+from rsfm.nn.weights import read_tensors
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
-from rsfm.tokenizers.text import TextTokenizer
+from rsfm.text.tokenizer import TextTokenizer
 from rsfm.training.checkpoint import read_weights
 from rsfm.training.config import TrainConfig
 from rsfm.training.lora import adapt, require_qwix, with_base
 from rsfm.training.state import Build, TrainState, model_arrays, with_arrays
 from rsfm.training.towers import check_tower, tower_tensors
-from rsfm.weights import read_tensors
 
 CONFIGS = REPOSITORY / "experiments" / "configs"
 WEIGHTS = "model.safetensors"  # of a released checkpoint

@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
-from rsfm.nn.contrast import info_nce, same_texts, sigmoid_contrast
-from rsfm.nn.losses import (
+from rsfm.nn.losses.contrast import info_nce, same_texts, sigmoid_contrast
+from rsfm.nn.losses.masked import (
     gaussian_nll,
     huber,
     mask_cross_entropy,
@@ -35,7 +35,7 @@ class LossConfig:
         ("balance" weighs "encoder_balance" too); an aux term that is not named is logged and not trained on.
     value: a key of VALUE_LOSSES; "" = each kind of value head its own: "gaussian" of mean and deviation, "nll" of
         mixture and bins, "pinball" of quantiles, "huber" of a number alone.
-    beta: of the value head's beta-NLL, see rsfm.nn.losses.gaussian_nll.
+    beta: of the value head's beta-NLL, see rsfm.nn.losses.masked.gaussian_nll.
     huber_delta: where the error of a value, in standard deviations, begins to count linearly.
     contrast: between pictures and texts: "softmax" (InfoNCE), "sigmoid" (SigLIP), "" = none. The wrong answers are
         the rest of the batch, over all devices; with train.accumulate, of the microbatch.

@@ -13,10 +13,10 @@ from rsfm.models.foundation import ModelConfig, StreamConfig
 from rsfm.models.hf.report import LoadReport
 from rsfm.models.hf.vision_inflate import inflate_from
 from rsfm.models.hf.vision_load import load_towers, picture_config
-from rsfm.models.tower import Towers
+from rsfm.models.published.towers import Towers
 from rsfm.models.towered import ToweredConfig
+from rsfm.nn.weights import named_parameters
 from rsfm.tokenizers.spectral import SpectralConfig, SpectralTokenizer
-from rsfm.weights import named_parameters
 
 INSIDE = ".pyramid.tower"  # where a towered stream keeps its tower
 

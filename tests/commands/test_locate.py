@@ -14,10 +14,10 @@ from safetensors.numpy import save_file
 from transformers import CLIPImageProcessorPil
 
 from rsfm import cli
-from rsfm.geolocation import distance_km
+from rsfm.metrics.geolocation import distance_km
 from rsfm.models.hf.vision_load import load_towers
-from rsfm.models.location import GeoCLIP, LocationConfig
-from rsfm.weights import save_weights
+from rsfm.models.published.geoclip import GeoCLIP, LocationConfig
+from rsfm.nn.weights import save_weights
 from tests.models.towers_reference import read
 
 SMALL = LocationConfig(frequencies=8, hidden=24, width=8, picture_width=12)

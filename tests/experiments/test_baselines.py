@@ -7,7 +7,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from experiments.baselines import BENCHES, Bench, convolutional_features, map_answer, picture_statistics
-from rsfm.results import BASELINES, append_rows, read_rows
+from rsfm.scoring.results import BASELINES, append_rows, read_rows
 from rsfm.types import Answer, Mask, Record
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from experiments.fuel_moisture.examples import Examples, read
 from experiments.fuel_moisture.intervals import WAYS, Said, on_other_sites
 from experiments.fuel_moisture.intervals import rows as interval_rows
 from experiments.fuel_moisture.table import PUBLISHED, published, rows
-from rsfm.results import append_rows
+from rsfm.scoring.results import append_rows
 from tests.data import layouts
 
 

@@ -10,10 +10,10 @@ from experiments.numbers import report
 from experiments.numbers.run import make_bench, predictions, run_file, small, train
 from experiments.numbers.table import COLUMNS, in_words, places
 from rsfm.quantities import NUMBER
-from rsfm.results import read_rows
+from rsfm.scoring.results import read_rows
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
-from rsfm.tokenizers.numeric import NUMERIC
+from rsfm.text.numeric import NUMERIC
 from rsfm.training.experiment import find_config, load_config, load_module
 from rsfm.types import Record, Value
 

@@ -15,9 +15,9 @@ from experiments.time.fitting import fit
 from experiments.time.forecast import factor
 from experiments.time.naip import MODELS, Images, attention, batch, forward
 from experiments.time.naip import rows as image_rows
-from rsfm.models.series import ForecastConfig, SeriesForecaster
+from experiments.time.series import ForecastConfig, SeriesForecaster
 from rsfm.nn.linear import Linear
-from rsfm.results import append_rows, read_rows
+from rsfm.scoring.results import append_rows, read_rows
 from rsfm.training.experiment import load_config, make_build, make_processor
 
 

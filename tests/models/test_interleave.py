@@ -22,9 +22,9 @@ from rsfm.models.generate import generate
 from rsfm.models.interleave import image_layout
 from rsfm.models.temporal import TemporalConfig
 from rsfm.nn.transformer import TransformerConfig
+from rsfm.nn.weights import named_parameters
 from rsfm.pytree import replace
 from rsfm.types import Sample, StreamSpec, Tokens
-from rsfm.weights import named_parameters
 from tests.models.conftest import sample_of, small_config
 from tests.observations import make
 from tests.small_checkpoint import interleaved_config, make_checkpoint

@@ -11,7 +11,7 @@ from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.pytree import replace
-from rsfm.tokenizers.numeric import NumberConfig
+from rsfm.text.numeric import NumberConfig
 from tests.models.conftest import sample_of, small_config
 
 STACK = TransformerConfig(width=16, depth=1, heads=2, mlp_width=32)

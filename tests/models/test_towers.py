@@ -14,11 +14,11 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 from rsfm.models.hf.vision_inflate import inflate, patch_embedding
 from rsfm.models.hf.vision_load import load_towers, save_towers
-from rsfm.models.tower import Towers
+from rsfm.models.published.towers import Towers
 from rsfm.models.towered import ToweredConfig, ToweredTokenizer
+from rsfm.nn.weights import load_weights, save_weights
 from rsfm.tokenizers.spectral import SpectralConfig, SpectralTokenizer
 from rsfm.types import Observation
-from rsfm.weights import load_weights, save_weights
 from tests.models.towers_reference import MODELS, inputs, read, reference
 from tests.observations import make
 

@@ -11,7 +11,7 @@ from flax import nnx
 from rsfm.errors import UserError
 from rsfm.nn.rope import RopeScaling, text_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig
-from rsfm.weights import named_parameters
+from rsfm.nn.weights import named_parameters
 
 PLAIN = TransformerConfig(width=16, depth=3, heads=2, kv_heads=1, mlp_width=24)
 CAUSAL = jnp.tril(jnp.ones((2, 6, 6), bool))

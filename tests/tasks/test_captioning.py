@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rsfm import metrics
-from rsfm.evaluation import statistics_of
+from rsfm.scoring.evaluation import statistics_of
 from rsfm.tasks import TASKS
 from rsfm.types import Answer, Record
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rsfm.nn.weights import load_weights
 from rsfm.tokenizers.pyramid import Pyramid, depthwise
-from rsfm.weights import load_weights
 
 ROOT = Path(__file__).parents[2]
 

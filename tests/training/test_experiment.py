@@ -10,6 +10,7 @@ import pytest
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 from rsfm.models.hf import decoder_config, decoder_tensors
+from rsfm.nn.weights import read_tensors
 from rsfm.training.experiment import (
     ExperimentConfig,
     check_initial,
@@ -19,7 +20,6 @@ from rsfm.training.experiment import (
     with_initial_weights,
 )
 from rsfm.training.state import create_state, model_arrays
-from rsfm.weights import read_tensors
 from tests.small_checkpoint import make_checkpoint, small_config
 
 pytest.importorskip("gguf")

@@ -17,10 +17,10 @@ from rsfm import cli, pretrained
 from rsfm.errors import UserError
 from rsfm.nn.linear import Linear
 from rsfm.nn.transformer import Transformer, TransformerConfig
+from rsfm.nn.weights import named_parameters
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import LoraLinear, adapt, merge_adapters, with_base
 from rsfm.training.state import frozen_names
-from rsfm.weights import named_parameters
 from tests.data.layouts import write_layout
 from tests.small_checkpoint import make_checkpoint
 

@@ -10,7 +10,7 @@ from flax import nnx
 
 from rsfm.errors import UserError
 from rsfm.heads import VALUE_HEADS, ValueConfig
-from rsfm.nn.losses import gaussian_nll, huber, mask_cross_entropy, token_cross_entropy
+from rsfm.nn.losses.masked import gaussian_nll, huber, mask_cross_entropy, token_cross_entropy
 from rsfm.pytree import replace
 from rsfm.training.objective import VALUE_LOSSES, LossConfig, count_units, loss_sums, value_loss
 from rsfm.types import Predictions, Sample

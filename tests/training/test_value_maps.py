@@ -11,11 +11,11 @@ import rasterio
 from rsfm.commands.finetune import experiment, finetune
 from rsfm.commands.predict import predict
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
-from rsfm.data.prepare import write_records
+from rsfm.data.training.prepare import write_records
 from rsfm.errors import UserError
-from rsfm.evaluation import evaluate
 from rsfm.models.connector import ConnectorConfig
 from rsfm.pretrained import load
+from rsfm.scoring.evaluation import evaluate
 from tests.small_checkpoint import interleaved_config, make_checkpoint
 
 EDGES = (0.0, 10.0, 20.0, 30.0, 40.0)
@@ -110,7 +110,7 @@ def test_what_was_trained_on_is_mapped_with_its_intervals(
     def too_few(*_) -> None:
         raise UserError("5 calibration targets cannot promise 90% coverage.")
 
-    monkeypatch.setattr("rsfm.map_calibration.stretch", too_few)
+    monkeypatch.setattr("rsfm.answer.map_calibration.stretch", too_few)
     with pytest.raises(UserError, match="5 calibration targets .* Saved with its intervals as trained"):
         train(table, tmp_path, steps=2, resume=True)
     assert load(str(trained)).processor.config.quantities[-1].stretch == 1.0, "what was trained is kept"

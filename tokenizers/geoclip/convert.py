@@ -1,4 +1,4 @@
-"""Turns the weights of the package `geoclip` (PyTorch pickles) into the safetensors that rsfm.models.location reads.
+"""Turns the weights of the package `geoclip` (PyTorch pickles) into the safetensors that rsfm.models.published.geoclip reads.
 
     pip install torch==2.13.0 safetensors
     pip download --no-deps geoclip==1.3.0 && unzip geoclip-1.3.0-py3-none-any.whl -d geoclip
@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 def convert(
     location: dict[str, np.ndarray], picture: dict[str, np.ndarray], log_scale: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Published names -> those of rsfm.models.location.GeoCLIP; kernels turned to (inputs, outputs)."""
+    """Published names -> those of rsfm.models.published.geoclip.GeoCLIP; kernels turned to (inputs, outputs)."""
     out = {"log_scale": log_scale}
 
     def linear(ours: str, weights: dict[str, np.ndarray], theirs: str) -> None:

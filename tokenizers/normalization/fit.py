@@ -10,8 +10,8 @@ import numpy as np
 
 from rsfm.config import to_json
 from rsfm.data.datasets import DATASETS
-from rsfm.data.normalize import fit_statistics
 from rsfm.data.root import data_root
+from rsfm.data.training.normalize import fit_statistics
 from rsfm.quantities import AREA, COUNT, Quantity
 
 # sensor, dataset, split, relative to brightness: instruments whose bands differ too much for one constant a unit.

@@ -1,4 +1,4 @@
-"""Turns the published Presto weights (a PyTorch pickle) into the safetensors that rsfm.models.presto reads.
+"""Turns the published Presto weights (a PyTorch pickle) into the safetensors that rsfm.models.published.presto reads.
 
     pip install torch==2.13.0 safetensors
     python tokenizers/presto/convert.py                 (reads presto/data/default_model.pt in the data folder)
@@ -30,7 +30,7 @@ GROUPS = {
 
 
 def convert(theirs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Published names -> those of rsfm.models.presto.Presto; kernels turned to (inputs, outputs), layers stacked."""
+    """Published names -> those of rsfm.models.published.presto.Presto; kernels turned to (inputs, outputs), layers stacked."""
     out: dict[str, np.ndarray] = {
         "encoder.land_cover": theirs["encoder.dw_embed.weight"],
         "encoder.channel": theirs["encoder.channel_embed.weight"],

@@ -1,4 +1,4 @@
-"""Fits the byte-level BPE of `rsfm.tokenizers.text` on the RSICD training captions and the words of our tasks.
+"""Fits the byte-level BPE of `rsfm.text.tokenizer` on the RSICD training captions and the words of our tasks.
 
     python tokenizers/text/fit.py [--data DIR] [--out tokenizers/text]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from rsfm.data.root import data_root
-from rsfm.tokenizers.text import SPECIAL_TOKENS, TextTokenizer
+from rsfm.text.tokenizer import SPECIAL_TOKENS, TextTokenizer
 
 HERE = Path(__file__).resolve().parent
 VOCABULARY = 2048

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.boxes import centre_inside, counted_from
 from rsfm.data.datasets.reading import RasterFile
-from rsfm.data.grids import location, moved
+from rsfm.data.reading.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe

@@ -9,8 +9,8 @@ import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.reading import read_array
-from rsfm.data.dates import date_text
-from rsfm.data.grids import location, moved
+from rsfm.data.reading.dates import date_text
+from rsfm.data.reading.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.sensors import SENSORS

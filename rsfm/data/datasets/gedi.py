@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.reading import RasterFile
-from rsfm.data.grids import location
+from rsfm.data.reading.grids import location
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe

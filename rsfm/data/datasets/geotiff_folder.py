@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
 from rsfm.data.datasets.reading import RasterFile
 from rsfm.data.datasets.table import Row, read_table
-from rsfm.data.files import check_exists
-from rsfm.data.scene import open_scene
+from rsfm.data.reading.files import check_exists
+from rsfm.data.reading.scene import open_scene
 from rsfm.errors import UserError, unknown
 from rsfm.types import MapScale, Mask, Record, Turn, Value, ValueMap
 
@@ -41,7 +41,7 @@ class GeoTiffFolder(Dataset):
         a.tif,sentinel2_l2a,train,a_height.tif,0;5;10;20;40
 
     Columns (several entries in one CSV cell are parted by ";"; paths count from the table's folder):
-        image, images: files that `rsfm.data.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
+        image, images: files that `rsfm.data.reading.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
             ENVI, .npy, .mat, a folder of one-band files. `image:<sensor>` (with `date:<sensor>`) instead adds one
             stream a sensor.
         sensor: a key of SENSORS; told from the file where left out.

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rsfm.models.generate.choose import NEVER, Choice, Sampling, masked
 from rsfm.models.generate.loop import LanguageModel, Writing, begin, decoder_of, make_choice, read
 from rsfm.pytree import pytree_dataclass, replace
-from rsfm.tokenizers.constraint import Constraint
+from rsfm.text.constraint import Constraint
 from rsfm.types import Sample
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from rsfm.errors import UserError
 from rsfm.pytree import pytree_dataclass, static
-from rsfm.tokenizers.constraint import Constraint
+from rsfm.text.constraint import Constraint
 
 NEVER = -1e30  # a logit that is never chosen; finite, so that no row of them gives NaN
 

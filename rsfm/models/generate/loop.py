@@ -19,7 +19,7 @@ from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate.choose import Choice, Sampling, choose
 from rsfm.nn.attention import KVCache
 from rsfm.pytree import pytree_dataclass, replace
-from rsfm.tokenizers.constraint import Constraint
+from rsfm.text.constraint import Constraint
 from rsfm.types import Sample, Tokens
 
 

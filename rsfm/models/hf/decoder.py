@@ -18,7 +18,7 @@ from rsfm.models.hf.architectures import ARCHITECTURES, language_part, read_deco
 from rsfm.models.hf.checkpoint import open_checkpoint
 from rsfm.models.hf.folder import Checkpoint
 from rsfm.models.hf.report import LoadReport, refuse
-from rsfm.weights import named_parameters
+from rsfm.nn.weights import named_parameters
 
 PREFIXES = (
     "model.",

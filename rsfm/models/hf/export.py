@@ -14,7 +14,7 @@ from rsfm.models.decoder import Decoder, DecoderConfig
 from rsfm.models.hf.architectures import ACTIVATION, ARCHITECTURES, read_decoder_config
 from rsfm.models.hf.decoder import their_names
 from rsfm.nn.rope import RopeScaling
-from rsfm.weights import named_parameters
+from rsfm.nn.weights import named_parameters
 
 UNKNOWN_CONTEXT = 2048  # transformers wants a number
 KINDS: dict[str, Any] = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsfm.errors import UserError, lookup
-from rsfm.models.tower import PictureConfig, SentenceConfig, TowersConfig
+from rsfm.models.published.towers import PictureConfig, SentenceConfig, TowersConfig
 from rsfm.nn.transformer import TransformerConfig
 
 Json = dict[str, Any]

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from rsfm.errors import UserError
 from rsfm.models.hf.report import LoadReport
 from rsfm.models.hf.vision_load import load_towers
-from rsfm.models.tower import PictureTower, Towers
+from rsfm.models.published.towers import PictureTower, Towers
+from rsfm.nn.weights import named_parameters
 from rsfm.tokenizers.spectral import SpectralTokenizer, resize_kernel
 from rsfm.types import Observation
-from rsfm.weights import named_parameters
 
 RGB_UM, RGB_WIDTH_UM = (0.665, 0.56, 0.49), (0.03, 0.035, 0.065)  # Sentinel-2's red, green and blue
 SIGMA_UM = 0.02

@@ -28,8 +28,8 @@ from rsfm.models.hf.vision_configs import (
     write_config,
 )
 from rsfm.models.hf.vision_names import Entry, clip, dinov2, dinov3, openai, siglip
-from rsfm.models.tower import PictureConfig, PictureTower, Towers, TowersConfig
-from rsfm.weights import assign, named_parameters, read_tensors
+from rsfm.models.published.towers import PictureConfig, PictureTower, Towers, TowersConfig
+from rsfm.nn.weights import assign, named_parameters, read_tensors
 
 # Of training only, or made anew by whoever reads the checkpoint.
 UNUSED = ("embeddings.mask_token", "*.position_ids", "attn_mask", "*.rope_embeddings.*")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rsfm.errors import UserError
-from rsfm.models.tower import PictureConfig
+from rsfm.models.published.towers import PictureConfig
 
 Read = Callable[[str], np.ndarray]
 

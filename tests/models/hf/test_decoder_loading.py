@@ -17,7 +17,7 @@ from rsfm.models.decoder import Decoder
 from rsfm.models.decoding import for_decoding
 from rsfm.models.hf import decoder_config, decoder_tensors, export_decoder, load_decoder
 from rsfm.models.hf.folder import download
-from rsfm.weights import named_parameters
+from rsfm.nn.weights import named_parameters
 from tests.fixtures.record_decoders import MODELS
 from tests.models.test_decoder_parity import RECORDED, both_ways
 

@@ -17,8 +17,8 @@ from rsfm.models.generate import generate, prompt_sample
 from rsfm.models.hf import load_decoder, open_checkpoint
 from rsfm.models.hf.gguf_tokenizer import load_gguf_tokenizer, save_gguf_tokenizer
 from rsfm.models.hf.packaged import find_packaged
+from rsfm.nn.weights import named_parameters
 from rsfm.types import Tokens
-from rsfm.weights import named_parameters
 from tests.fixtures.record_smollm2 import HERE, TOKENS, export, reference, render
 from tests.models.test_decoder_parity import RECORDED
 

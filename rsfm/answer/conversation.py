@@ -1,0 +1,146 @@
+"""Several questions about one scene, each read together with what was said before; answers come as they are written."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from rsfm.answer.footprint import Footprint
+from rsfm.answer.predict import as_footprint, forward, predict, stack, whole, written
+from rsfm.models.decoding import for_writing
+from rsfm.models.foundation import FoundationModel
+from rsfm.models.generate import stream
+from rsfm.processor import Processor
+from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.text import forms
+from rsfm.text.constraint import Constraint, constrain
+from rsfm.text.tokenizer import TextStream
+from rsfm.types import Answer, Predictions, Record
+
+
+class Conversation:
+    """A dialogue about a footprint.
+
+    Attributes:
+        history: the turns so far: questions as asked, answers as the model gave them, with `<value>` and `<mask>` tokens.
+        answer: the last one, whole.
+        forgotten: turns left out of the last prompt because the model's context is full.
+
+    >>> talk = Conversation(loaded.model, loaded.processor, footprint)
+    >>> print(*talk.ask("What is this?"), sep="")
+    """
+
+    def __init__(
+        self, model: FoundationModel, processor: Processor, footprint: Footprint, *, system: str = "", **options: Any
+    ):
+        """Reads nothing yet.
+
+        Args:
+            model: weights.
+            processor: of the same checkpoint.
+            footprint: scenes on one grid, or a record.
+            system: what the model is told before the first question.
+            options: of rsfm.models.generate.stream: temperature, top_k, top_p, max_new_tokens, ...
+        """
+        self.model, self.processor, self.footprint = model, processor, as_footprint(footprint)
+        self._writer = for_writing(model)
+        self.system, self.options = system, {"max_new_tokens": 96, **options}
+        self.history: list[tuple[str, str]] = []
+        self.answer: Answer | None = None
+        self.forgotten = 0
+        self._record: Record | None = None
+        self._constraint: Constraint | None = None
+        self._said = ""
+
+    @property
+    def record(self) -> Record:
+        """The footprint as the model sees it whole."""
+        if self._record is None:
+            self._record = whole(self.processor, self.footprint)
+        return self._record
+
+    def images(self) -> tuple[str, ...]:
+        """Sensor, GSD and date of each image of the scene; "<image>" in a question stands for the next of them."""
+        return self.processor.images(self.record)
+
+    def constrain(self, form: str) -> None:
+        """From now on answers in words look like this, see rsfm.text.forms.form; "" = free."""
+        self._constraint = constrain(forms.form(form), self.processor.text) if form else None
+
+    def forget(self) -> None:
+        """Starts anew."""
+        self.history, self.answer, self.forgotten = [], None, 0
+
+    def ask(self, question: str) -> Iterator[str]:
+        """Yields the answer piece by piece; afterwards it is in `answer`, and the turn in `history`.
+
+        Raises:
+            UserError: a question longer than the context, even alone; a placeholder without image.
+        """
+        self._over([], question)
+        plan = self.processor.plan(question)
+        if plan.legend:
+            answer = predict(self.model, self.processor, self.footprint, question)
+            said = answer.text if plan.area else plan.answer
+            yield answer.text
+        else:
+            said, told = plan.answer, ""
+            if not said or self._constraint is not None:
+                for piece in self._write(question):
+                    told += piece
+                    yield piece
+                said = self._said
+            answer = self._read(question, said)
+            yield _rest(answer.text, told)
+        self.answer = answer
+        self.history = [*self._fitting(question), (question, said)]
+
+    def _fitting(self, question: str) -> list[tuple[str, str]]:
+        """The turns that fit before a question, with some room for the answer; the earliest go first."""
+        turns, room = list(self.history), min(32, self.options["max_new_tokens"])
+        while turns and self._over(turns, question) > -room:
+            turns.pop(0)
+        return turns
+
+    def _over(self, turns: list[tuple[str, str]], question: str) -> int:
+        """Tokens beyond the context; UserError where the question names more images than there are."""
+        return self.processor.tokens_over(self.record, turns, question, system=self.system)
+
+    def _write(self, question: str) -> Iterator[str]:
+        """The text as it comes, up to its first number, which waits for the heads; all of it is left in `_said`."""
+        turns = self._fitting(question)
+        self.forgotten = len(self.history) - len(turns)
+        prompt = stack([self.processor.prompt(self.record, question, history=turns, system=self.system)])
+        decode, ids, told, held = TextStream(self.processor.text), [], "", False
+        for new in stream(self._writer, prompt, constraint=self._constraint, **self.options):
+            row = new[0].tolist()
+            ids += row
+            piece = decode.push(row)
+            before = re.split(f"{VALUE}|{MASK}", piece if told else piece.lstrip(), maxsplit=1)
+            if not held and before[0]:
+                told += before[0]
+                yield before[0]
+            held = held or len(before) > 1
+        every = np.asarray(ids, np.int32)
+        self._said = written(self.processor, self.record, question, every, history=turns, system=self.system)
+
+    def _read(self, question: str, said: str) -> Answer:
+        outputs: dict[str, Any] = {}
+        if VALUE in said:
+            turns = self._fitting(question)
+            sample = self.processor.prompt(self.record, question, said, history=turns, system=self.system)
+            found = jax.device_get(forward(self.model, stack([sample])).outputs)
+            outputs = {name: value[0] for name, value in found.items()}
+        nothing = np.zeros((1, 1), np.float32)
+        answer = self.processor.decode(question, said, Predictions(text_logits=nothing, outputs=outputs, aux={}))
+        return dataclasses.replace(answer, grid=self.footprint.grid)
+
+
+def _rest(text: str, told: str) -> str:
+    """What is still to be shown of an answer."""
+    if text.startswith(told):
+        return text[len(told) :]
+    return "" if text == told.strip() else "\n" + text

@@ -1,0 +1,98 @@
+"""The files answers leave: answer.json, and of a map COG, GeoJSON and a picture.  h w pixels"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from rsfm.answer.footprint import Footprint
+from rsfm.data.writing.overlay import write_overlay
+from rsfm.data.writing.quicklook import quicklook
+from rsfm.data.writing.rasters import write_image, write_mask
+from rsfm.data.writing.vectors import mask_features, write_geojson
+from rsfm.finite import to_text
+from rsfm.quantities import unit_in_words
+from rsfm.types import Answer, GeoGrid, Mask
+
+OVERLAY_EDGE = 1024  # longest edge of overlay.png's pictures in pixels
+POLYGON_PIXELS = 4_000_000  # a larger map is thinned before polygons are drawn: their number grows with its noise
+
+
+def write_products(
+    folder: Path, answers: Sequence[Answer], footprint: Footprint, *, about: dict[str, Any]
+) -> list[str]:
+    """Writes answer.json and the files of every map; those of the second map are named mask_2.tif, and so on.
+
+    A map of numbers is a float COG of three bands: the value and both ends of its 90 % interval, NaN without data.
+
+    Args:
+        folder: existing folder to write to.
+        answers: in the order asked.
+        footprint: what they are about.
+        about: what answer.json says beside them: scenes, sensors, checkpoint.
+
+    Returns:
+        The names of the files.
+    """
+    names, told, maps = ["answer.json"], [], 0
+    for answer in answers:
+        entry = answer.to_json()
+        if answer.mask is not None:
+            maps += 1
+            entry["files"] = write_map(folder, answer, footprint, "" if maps == 1 else f"_{maps}")
+            names += entry["files"]
+        if answer.value_map is not None:
+            maps += 1
+            entry["files"] = [f"values{'' if maps == 1 else f'_{maps}'}.tif"]
+            names += entry["files"]
+            value = answer.values[0]
+            named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
+            bands = (named, f"{named}, 5 %", f"{named}, 95 %")
+            write_image(folder / entry["files"][0], answer.value_map, footprint.grid, bands)
+        told.append(entry)
+    (folder / "answer.json").write_text(to_text({**about, "answers": told}) + "\n", encoding="utf-8")
+    return names
+
+
+def write_map(folder: Path, answer: Answer, footprint: Footprint, suffix: str = "") -> list[str]:
+    """Writes the mask of an answer as COG, GeoJSON and PNG, and its probabilities as a float COG where it has them.
+
+    Returns:
+        The names of the files.
+    """
+    mask, grid = answer.mask, footprint.grid
+    assert mask is not None
+    names = [f"mask{suffix}.tif", f"mask{suffix}.geojson", f"overlay{suffix}.png"]
+    write_mask(folder / names[0], mask, grid)
+    coarse, coarse_grid = thinned(mask, grid, POLYGON_PIXELS)
+    write_geojson(folder / names[1], mask_features(coarse), coarse_grid)
+    rgb = quicklook(footprint.overview(OVERLAY_EDGE))
+    write_overlay(folder / names[2], rgb, resampled(mask, *rgb.shape[:2]), title=answer.question)
+    if answer.probability is not None:
+        names.append(f"probability{suffix}.tif")
+        write_image(folder / names[-1], answer.probability.transpose(1, 2, 0), grid, mask.legend)
+    return names
+
+
+def thinned(mask: Mask, grid: GeoGrid | None, most_pixels: int) -> tuple[Mask, GeoGrid | None]:
+    """Every n-th pixel of a mask that has more than `most_pixels`, with the grid that belongs to it."""
+    step = 1
+    while mask.class_index.size / step**2 > most_pixels:
+        step += 1
+    index = mask.class_index[::step, ::step]
+    if grid is not None:
+        a, b, c, d, e, f = grid.transform
+        transform = (a * step, b * step, c, d * step, e * step, f)
+        grid = dataclasses.replace(grid, transform=transform, height=index.shape[0], width=index.shape[1])
+    return Mask(class_index=index, legend=mask.legend), grid
+
+
+def resampled(mask: Mask, height: int, width: int) -> Mask:
+    """The mask at another size by nearest neighbour."""
+    rows = ((np.arange(height) + 0.5) * mask.class_index.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * mask.class_index.shape[1] / width).astype(int)
+    index: Int[np.ndarray, "h w"] = mask.class_index[np.ix_(rows, columns)]
+    return Mask(class_index=index, legend=mask.legend)

@@ -1,0 +1,1 @@
+"""Reading what users and data sets bring: rasters, cubes, pictures, and whole scenes of them."""

@@ -1,0 +1,304 @@
+"""Lazy windows of georeferenced rasters: GeoTIFF, COG, JPEG 2000, and one-band files stacked on their finest grid.
+
+h w pixels · c bands
+"""
+
+import atexit
+import contextlib
+import dataclasses
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from jaxtyping import Bool, Shaped
+from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from rsfm.data.reading.clouds import CLOUD_KINDS
+from rsfm.data.reading.grids import same_grid
+from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
+from rsfm.errors import UserError
+from rsfm.types import GeoGrid
+
+CACHE_BYTES = 256 << 20  # GDAL's own default is a share of the machine's memory, which a bound on ours could not hold
+_PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+_COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
+_FOREIGN = ("not recognized as being in a supported file format", "not recognized as a supported file format")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after."""
+
+    path: Path
+    indexes: tuple[int, ...] = ()
+    name: str | None = None
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what GDAL says while reading into one line."""
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+            yield
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        text = str(error.__cause__ or error)
+        if any(words in str(error) for words in _FOREIGN):
+            raise UserError(
+                f"{path}: not an image that can be read. Expected GeoTIFF, COG, JPEG 2000, PNG or JPEG."
+            ) from error
+        raise UserError(
+            f"{path}: damaged or cut short ({text.strip()[:160]}). Fetch or write the file again."
+        ) from error
+
+
+class GeoRaster:
+    """One acquisition from one multi-band file or from several files on one grid. Files open at the first read."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        target: GeoGrid | None = None,
+        folder: Path | None = None,
+        cloud: tuple[Path, str] | None = None,
+    ):
+        """Opens the files once to read what they say.
+
+        Args:
+            sources: files in band order.
+            target: grid to warp to (bilinear); None takes the finest of the files.
+            folder: what the sources are together, for messages.
+            cloud: file of clouds and its kind, a key of CLOUD_KINDS.
+        """
+        self.sources, self.cloud = tuple(sources), cloud
+        self._handles: dict[str, Any] | None = None
+        self._lock = threading.Lock()
+        headers = [_header(source) for source in self.sources]
+        finest = min(
+            headers, key=lambda header: abs(header.transform[0] * header.transform[4] - header.transform[1] ** 2)
+        )
+        if all(header.transform == IDENTITY for header in headers):
+            finest = max(headers, key=lambda header: header.height * header.width)
+        self.own = GeoGrid(crs=finest.crs, transform=finest.transform, height=finest.height, width=finest.width)
+        self.grid = target or self.own
+        self._check_places(headers)
+        self.header = dataclasses.replace(
+            finest,
+            path=folder or finest.path,
+            height=self.grid.height,
+            width=self.grid.width,
+            count=sum(header.count for header in headers),
+            dtype=np.result_type(*(header.dtype for header in headers)),
+            crs=self.grid.crs,
+            transform=self.grid.transform,
+            descriptions=tuple(name for header in headers for name in header.descriptions),
+            scales=tuple(x for header in headers for x in header.scales),
+            offsets=tuple(x for header in headers for x in header.offsets),
+            coarse_blocks=any(header.coarse_blocks for header in headers),
+        )
+
+    def warped(self, grid: GeoGrid) -> "GeoRaster":
+        """The same pixels on another grid."""
+        return GeoRaster(self.sources, target=grid, folder=self.header.path, cloud=self.cloud)
+
+    def read(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[Shaped[np.ndarray, "h w c"], Bool[np.ndarray, "h w c"]]:
+        """Stored numbers and where each band is valid. Shrinking to `shape` averages."""
+        values, valid = [], []
+        for source in self.sources:
+            with reading(source.path), self._lock:
+                part = self._read_source(source, window, shape)
+            values.append(part[0])
+            valid.append(part[1])
+        return np.concatenate(values, -1), np.concatenate(valid, -1)
+
+    def cloudy(self, window: Window, shape: tuple[int, int] | None = None) -> Bool[np.ndarray, "h w"] | None:
+        """Where the cloud layer says cloud, shadow or nothing seen; None without such a layer."""
+        if self.cloud is None:
+            return None
+        path, kind = self.cloud
+        with reading(path), self._lock:
+            layer = self._open("cloud", path, Resampling.nearest).read(
+                1, window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
+            )
+        return CLOUD_KINDS[kind](layer)
+
+    def with_alpha_as_band(self) -> "GeoRaster":
+        """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
+        path = self.sources[0].path
+        with reading(path), _open_dataset(path) as dataset:
+            return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
+
+    def close(self) -> None:
+        """Closes the files; the next read opens them again."""
+        for handle in reversed(list((self._handles or {}).values())):
+            handle.close()
+        self._handles = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handles": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def _read_source(
+        self, source: Source, window: Window, shape: tuple[int, int] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        dataset = self._open(str(source.path), source.path, Resampling.bilinear)
+        indexes = list(source.indexes or _data_indexes(dataset))
+        area = _rasterio_window(window)
+        out = (len(indexes), *(shape or (window[2], window[3])))
+        resampling = Resampling.average if shape else Resampling.nearest
+        values = np.moveaxis(dataset.read(indexes, window=area, out_shape=out, resampling=resampling), 0, -1)
+        if any(dataset.colorinterp[i - 1] == ColorInterp.alpha for i in indexes):  # asked for as a band like others
+            valid = np.ones(values.shape, bool) if dataset.nodata is None else values != dataset.nodata
+            if isinstance(dataset, WarpedVRT):  # outside of the file all is zero, and no mask tells it
+                valid &= values.any(-1, keepdims=True)
+        elif all(MaskFlags.all_valid in dataset.mask_flag_enums[i - 1] for i in indexes):
+            valid = np.ones(values.shape, bool)
+        else:
+            valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0
+        if _zero_is_plausible(dataset, values.dtype):
+            valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
+        return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
+
+    def _open(self, key: str, path: Path, resampling: Resampling) -> Any:
+        if self._handles is None:
+            self._handles = {}
+            _OPEN.add(self)
+        if key not in self._handles:
+            dataset = _open_dataset(path)
+            self._handles[f"file {key}"] = dataset
+            self._handles[key] = _on_grid(dataset, self.grid, resampling)
+        return self._handles[key]
+
+    def _check_places(self, headers: Sequence[Header]) -> None:
+        for header in headers:
+            if (header.crs is None) != (self.grid.crs is None):
+                with_crs, without = (
+                    (header.path, self.sources[0].path) if header.crs else (self.sources[0].path, header.path)
+                )
+                raise UserError(
+                    f"{without}: no CRS, but {with_crs.name} has one: they cannot be put on one grid. Assign a CRS."
+                )
+
+
+_OPEN: weakref.WeakSet[GeoRaster] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Warped datasets complain when the interpreter takes them down after the modules they need."""
+    for raster in list(_OPEN):
+        raster.close()
+
+
+def _header(source: Source) -> Header:
+    path = source.path
+    with reading(path):
+        dataset = _open_dataset(path)
+        with dataset:
+            if not dataset.count:
+                inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"
+                raise UserError(f"{path}: holds no raster itself but the data sets {inner}. Export one as GeoTIFF.")
+            indexes = source.indexes or _data_indexes(dataset)
+            dtype = np.dtype(dataset.dtypes[indexes[0] - 1])
+            if dtype.kind == "c":
+                raise UserError(
+                    f"{path}: complex numbers. Expected intensities: detect and calibrate the product first."
+                )
+            block = dataset.block_shapes[0]
+            names = tuple(dataset.descriptions[i - 1] for i in indexes)
+            return Header(
+                path=path,
+                height=dataset.height,
+                width=dataset.width,
+                count=len(indexes),
+                dtype=dtype,
+                crs=_crs_text(dataset.crs),
+                transform=affine6(dataset.transform),
+                descriptions=(source.name,) if source.name else names,
+                scales=tuple(dataset.scales[i - 1] for i in indexes),
+                offsets=tuple(dataset.offsets[i - 1] for i in indexes),
+                tags={**dataset.tags(1), **dataset.tags(ns="IMAGERY"), **dataset.tags()},
+                product=product_name(path),
+                coarse_blocks=block[0] * block[1] > _COARSE_BLOCK,
+            )
+
+
+def _open_dataset(path: Path) -> Any:
+    with _quiet():
+        return rasterio.open(path)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a Scene says so in its notes
+        yield
+
+
+def _crs_text(crs: Any) -> str | None:
+    if not crs:
+        return None
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else crs.to_wkt()
+
+
+def affine6(transform: Affine) -> Affine6:
+    """The six numbers of an affine."""
+    return (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f)
+
+
+def _data_indexes(dataset: Any) -> tuple[int, ...]:
+    return tuple(i for i, kind in zip(dataset.indexes, dataset.colorinterp, strict=True) if kind != ColorInterp.alpha)
+
+
+def _rasterio_window(window: Window) -> RasterioWindow:
+    row, column, height, width = window
+    return RasterioWindow(column, row, width, height)
+
+
+def _zero_is_plausible(dataset: Any, dtype: np.dtype) -> bool:
+    """Whether nodata is a number that single bands may well have: then a pixel is empty only where all bands are."""
+    return dtype.kind in "iu" and (dataset.nodata == 0 or (dtype == np.uint8 and dataset.nodata == 255))
+
+
+def _on_grid(dataset: Any, grid: GeoGrid, resampling: Resampling) -> Any:
+    """The dataset as it is where it lies on the grid, else warped onto it as it is read."""
+    lies = GeoGrid(
+        crs=_crs_text(dataset.crs),
+        transform=affine6(dataset.transform),
+        height=dataset.height,
+        width=dataset.width,
+    )
+    if same_grid(lies, grid):
+        return dataset
+    source_transform, target_transform = dataset.transform, Affine(*grid.transform)
+    if affine6(source_transform) == IDENTITY and grid.transform == IDENTITY:
+        source_transform = Affine.scale(grid.width / dataset.width, grid.height / dataset.height)
+    outside: dict[str, Any] = {"add_alpha": True} if dataset.nodata is None else {}
+    if ColorInterp.alpha in dataset.colorinterp:
+        outside = {}
+    return WarpedVRT(
+        dataset,
+        src_crs=dataset.crs or _PLANE,
+        src_transform=source_transform,
+        crs=grid.crs or _PLANE,
+        transform=target_transform,
+        height=grid.height,
+        width=grid.width,
+        resampling=resampling,
+        **outside,
+    )

@@ -1,0 +1,68 @@
+"""PNG and JPEG pictures without georeference.  h w pixels · c bands"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from rsfm.data.reading.raster import ArrayRaster, Header, product_name
+from rsfm.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_PIXELS = 400_000_000  # a picture is read whole: 1.2 GB of RGB
+
+
+def open_picture(path: Path) -> ArrayRaster:
+    """Reads a picture: RGB as it is, grey as three equal bands, transparency as not valid.
+
+    Args:
+        path: a PNG or JPEG file.
+    """
+    previous = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = None
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")  # of odd EXIF and transparency chunks
+            if picture.width * picture.height > MAX_PIXELS:
+                raise UserError(
+                    f"{path}: {picture.width} x {picture.height} pixels are too many for a picture, read whole. "
+                    "Convert it to a tiled GeoTIFF: gdal_translate -of COG."
+                )
+            values, valid, notes = _pixels(picture)
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path}: not an image that can be read. Expected a PNG or JPEG picture.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: damaged or cut short ({error}). Fetch or write the file again.") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = previous
+    header = Header(
+        path=path,
+        height=values.shape[0],
+        width=values.shape[1],
+        count=values.shape[2],
+        dtype=values.dtype,
+        descriptions=("red", "green", "blue"),
+        product=product_name(path),
+        notes=notes,
+    )
+    return ArrayRaster(header, values, valid)
+
+
+def _pixels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        grey = np.asarray(picture)
+        top = max(int(grey.max()), 1)
+        scaled = (grey.astype(np.float32) * (255 / top)).clip(0, 255).astype(np.uint8)
+        return (
+            np.repeat(scaled[..., None], 3, -1),
+            None,
+            ("grey picture of more than 8 bits: brightest pixel taken as 1",),
+        )
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        rgba = np.asarray(picture.convert("RGBA"))
+        return rgba[..., :3], rgba[..., 3] > 0, ()
+    notes = ("grey picture: its one band is used as red, green and blue",) if picture.mode in ("L", "1") else ()
+    return np.asarray(picture.convert("RGB")), None, notes

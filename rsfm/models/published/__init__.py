@@ -1,0 +1,1 @@
+"""Known published models, made of our own modules, with the weights of their authors."""

@@ -1,0 +1,1 @@
+"""Text: tokenizers of language, chat, numbers in words, forms an answer can be bound to."""
