@@ -4,9 +4,11 @@ b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s t
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 else:
     Array = jax.Array | np.ndarray
 
+OTHER = -2  # in the mask of a Region: labelled, but none of the classes asked for
 PURE = "1"  # the unit of a number without one that is no count: an index, a share
 
 # What a band without a wavelength of its own measures. 0 = told by its wavelength. Saved in checkpoints: append, never renumber.
@@ -127,9 +130,8 @@ class Observation:
 class Sample:
     """What the model reads: normalized, of fixed shape, tokenized. A batch is a Sample with a leading axis.
 
-    `targets` holds, where the sample's task has them:
-        "value" (v) standardized, "value_position" (v) index into text_ids of the <value> tokens, -1 = none;
-        "mask" (h w) bit i set: the pixel may be of slot i = 1..m, bit 0: of none asked; 0 = unlabelled, "mask_position" (m) like above.
+    `targets` holds, by the name of the head, what the sample teaches it: "position" (v), the index into text_ids of each of its
+    special tokens, -1 = an empty slot, and arrays of the head's own.
     """
 
     observations: dict[str, Observation]
@@ -137,9 +139,10 @@ class Sample:
     text_ids: Int[Array, "*b s"]
     text_valid: Bool[Array, "*b s"]  # False: padding
     loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
-    targets: dict[str, Array]
+    targets: dict[str, dict[str, Array]]
     text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.text.numeric
     text_images: Int[Array, "*b s"] | None = None  # image token that stands there, -1 = text: rsfm.text.mentions
+    objectives: tuple[str, ...] = static(default=("dialogue",))  # keys of OBJECTIVES: what is learned from it
 
 
 @pytree_dataclass
@@ -148,19 +151,48 @@ class Tokens:
 
     embeddings: Float[Array, "*b n d"]
     mask: Bool[Array, "*b n"]
-    position: Float[Array, "*b n 3"]  # day, metre south, metre east
+    position: Float[Array, "*b n 3"]  # day (NaN: undated), metre south, metre east
     grid: tuple[int, int, int] | None = static(default=None)  # (t, rows, columns) with n = t * rows * columns, or None
+
+
+def concatenate(parts: Sequence[Tokens]) -> Tokens:
+    """Tokens of several streams in a row; the grid is lost."""
+    return Tokens(
+        embeddings=jnp.concatenate([p.embeddings for p in parts], axis=1),
+        mask=jnp.concatenate([p.mask for p in parts], axis=1),
+        position=jnp.concatenate([p.position for p in parts], axis=1),
+    )
+
+
+@pytree_dataclass
+class Pixels:
+    """Features of the pixels of a window, made by a neck for dense heads."""
+
+    features: Float[Array, "*b h w k"]
+    valid: Bool[Array, "*b h w"]  # False: nodata at all dates of all streams
+
+
+@pytree_dataclass
+class Memory:
+    """What heads may look at: encoder tokens by stream with their dates, and pixels by the name of the neck that made them."""
+
+    tokens: dict[str, Tokens]
+    pixels: dict[str, Pixels]
+
+    def all_tokens(self) -> Tokens:
+        """The tokens of all streams in a row."""
+        return concatenate(list(self.tokens.values()))
 
 
 @pytree_dataclass
 class Predictions:
     """What one forward pass gives.
 
-    `outputs`: "value_mean", "value_scale" (*b v, standardized), "mask_logits" (*b m h w), ... ; `aux`: scalars such as router balance.
+    `outputs`: by the name of the head, a pytree of the head's own; `aux`: scalars such as router balance.
     """
 
     text_logits: Float[Array, "*b s vocab"]
-    outputs: dict[str, Array]
+    outputs: dict[str, Any]
     aux: dict[str, Array]
 
 
@@ -209,6 +241,22 @@ class Mask:
         """Share of each legend entry in the whole picture, pixels without data or class included."""
         size = max(self.class_index.size, 1)  # class by class: a whole scene counted as int64 would take a gigabyte
         return tuple(np.count_nonzero(self.class_index == i) / size for i in range(len(self.legend)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Region:
+    """The target of one <mask> token: class `index` of the legend of `mask`, which the tokens of one map share.
+
+    In this mask `class_index` may be OTHER (-2): labelled but none of the classes asked for; so may the entries of `either`.
+    """
+
+    mask: Mask
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The class in words."""
+        return self.mask.legend[self.index]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ def make_bench(config: ExperimentConfig, splits: Splits) -> Bench:
     length = processor.config.text_lengths[0]
 
     def sample(record: Record) -> Sample:
-        dialogue = Dialogue(turns=((ask(record), answer),), values=record.values)
+        dialogue = Dialogue(turns=((ask(record), answer),), spans=record.values)
         return processor.sample(seen(record), dialogue, length)
 
     samples = {name: stack([sample(record) for record in records]) for name, records in splits.items()}

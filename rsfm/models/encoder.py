@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from rsfm.errors import UserError
-from rsfm.nn.rope import ground_angles
+from rsfm.nn.rope import days_since_first, ground_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig
 from rsfm.pytree import pytree_dataclass, replace
 from rsfm.types import Tokens
@@ -20,15 +20,6 @@ class TappedTokens(Tokens):
     """Encoded tokens that carry what earlier layers made of them."""
 
     taps: Float[Array, "*b n k d"]
-
-
-def concatenate(parts: list[Tokens]) -> Tokens:
-    """Tokens of several streams in a row; the grid is lost."""
-    return Tokens(
-        embeddings=jnp.concatenate([p.embeddings for p in parts], axis=1),
-        mask=jnp.concatenate([p.mask for p in parts], axis=1),
-        position=jnp.concatenate([p.position for p in parts], axis=1),
-    )
 
 
 def keep_order(tokens: Tokens, budget: int) -> Int[Array, "b m"]:
@@ -73,9 +64,9 @@ class Encoder(nnx.Module):
         return _encoded(back, put(index, x * kept.mask[..., None]), None if taps is None else put(index, taps)), aux
 
     def _encode(self, tokens: Tokens) -> tuple[Float[Array, "b m d"], Float[Array, "b m k d"] | None, dict[str, Array]]:
-        # Days count from the first valid one: float32 keeps no hours of a date 9,000 days after the epoch.
-        first = jnp.min(jnp.where(tokens.mask[..., None], tokens.position, jnp.inf), axis=1, keepdims=True)
-        position = tokens.position - jnp.where(jnp.isfinite(first), first, 0.0)
+        # Days count from the first dated one: float32 keeps no hours of a date 9,000 days after the epoch.
+        since = days_since_first(tokens.position[..., 0], tokens.mask)
+        position = jnp.concatenate([since[..., None], tokens.position[..., 1:]], axis=-1)
         angle = ground_angles(position, self.transformer.blocks.attention.head_dim)
         mask, valid = tokens.mask[:, None], tokens.mask
         if not self.taps:

@@ -1,8 +1,17 @@
 """Settings of training: optimizer, mesh, what is saved when. JSON-able, every field can be set on the command line."""
 
 import dataclasses
+from typing import Any
 
-from rsfm.training.objective import LossConfig
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Attributes:
+    weights: factor of the mean of each loss and of the model's aux terms, by name or ending ("balance" weighs "encoder_balance"
+        too). A loss that is not named weighs 1; an aux term that is not named is logged and not trained on.
+    """
+
+    weights: dict[str, float] = dataclasses.field(default_factory=lambda: {"balance": 0.01, "z_loss": 0.001})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,12 +64,15 @@ class TrainConfig:
         stop_after: end after so many steps, with the schedule of all of them; 0 = never.
         seed: of the initial weights and the order of the data.
         optimizer: see OptimizerConfig.
-        loss: see LossConfig.
+        loss: how the losses are weighed.
+        objectives: options of objectives by name; those of a source without options here learn by their defaults.
         accumulate: microbatches a step; the gradient equals the large batch's.
         freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no moments.
             They are read in order, and one that begins with "!" opens again: ("*", "!decoder") trains the decoder alone.
         lora: train adapters in place of the weights; None = the weights themselves.
         average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
+        teacher_decay: of the exponential mean of the weights that objectives have as teacher; 1 = frozen as training starts,
+            0 = no teacher.
         mesh: devices along (data, fsdp, tensor, expert); one of them may be -1, the rest of the devices.
         save_every: steps between checkpoints; 0 = only at the end and on SIGTERM.
         keep: newest checkpoints kept.
@@ -73,10 +85,12 @@ class TrainConfig:
     seed: int = 0
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    objectives: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
     lora: LoraConfig | None = None
     average_decay: float = 0.0
+    teacher_decay: float = 0.0
     mesh: tuple[int, int, int, int] = (-1, 1, 1, 1)
     save_every: int = 1000
     keep: int = 2

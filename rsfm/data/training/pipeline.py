@@ -33,7 +33,9 @@ class Source:
     Attributes:
         dataset: a name in DATASETS, or a folder written by `prepare`.
         split: of the dataset.
-        tasks: names of the tasks asked in one conversation, each where the record has the labels.
+        tasks: names of the tasks asked in one conversation, each where the record has the labels; () for objectives that
+            need no labels.
+        objectives: what is learned from the samples: keys of rsfm.objectives.OBJECTIVES.
         weight: share of the batches, relative to the other sources.
         batch_size: samples a batch, over all hosts.
         augment: what may be varied.
@@ -48,7 +50,8 @@ class Source:
 
     dataset: str
     split: str = "train"
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("dialogue",)
     weight: float = 1.0
     batch_size: int
     augment: AugmentConfig = AugmentConfig()
@@ -175,7 +178,7 @@ def _batches(
             record = augment(_labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
-                return to_sample(record, dialogue, source.text_length)
+                return replace(to_sample(record, dialogue, source.text_length), objectives=source.objectives)
         raise UserError(
             f"{source.dataset} {source.split}: no record has labels for the tasks {', '.join(source.tasks)}. "
             "See `rsfm data list` for the tasks of each dataset."
