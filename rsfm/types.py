@@ -83,6 +83,11 @@ class Sensor:
     source: str
 
 
+def base_name(name: str) -> str:
+    """What stands before the slash: several observations of one sensor, or of one stream, are "name" and "name/2"."""
+    return name.partition("/")[0]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GeoGrid:
     """A map grid. `transform` is the affine (a, b, c, d, e, f) of GDAL/rasterio order; `crs` is WKT or "EPSG:n", None if unknown."""
@@ -134,7 +139,7 @@ class Sample:
     special tokens, -1 = an empty slot, and arrays of the head's own.
     """
 
-    observations: dict[str, Observation]
+    observations: dict[str, Observation]  # by stream; a second instrument of one stream is "optical/2"
     location_deg: Float[Array, "*b 2"]  # longitude, latitude; NaN where unknown
     text_ids: Int[Array, "*b s"]
     text_valid: Bool[Array, "*b s"]  # False: padding
@@ -293,7 +298,10 @@ class ValueMap(MapScale):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are."""
+    """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are.
+
+    A second series of one sensor, as from another orbit, has a name after a slash: "sentinel1_rtc/descending".
+    """
 
     id: str
     observations: dict[str, Observation]

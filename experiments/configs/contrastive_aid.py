@@ -19,7 +19,6 @@ For the sigmoid loss: objectives={"contrast": {"loss": "sigmoid"}} in train, wit
 import dataclasses
 import json
 
-from rsfm.answer.retrieval import RET
 from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
 from rsfm.data.root import REPOSITORY
@@ -27,6 +26,7 @@ from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import ContrastiveConfig, HeadConfig
+from rsfm.heads.contrastive import RET
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig

@@ -4,12 +4,14 @@ from rsfm.heads.base import Fit, Head, HeadConfig, Part, Passage, Spans, Terms, 
 from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
+from rsfm.heads.reconstruction import ReconstructionConfig, ReconstructionHead
 from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, value_band
 
 HEADS: dict[str, type[Head]] = {
     "value": ValueHead,
     "mask": MaskHead,
     "contrastive": ContrastiveHead,
+    "reconstruction": ReconstructionHead,
 }
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "MaskHead",
     "Part",
     "Passage",
+    "ReconstructionConfig",
+    "ReconstructionHead",
     "Spans",
     "Terms",
     "ValueConfig",

@@ -28,7 +28,7 @@ from rsfm.pytree import replace
 from rsfm.text.numeric import NumberConfig, NumberEmbedding
 from rsfm.tokenizers import TOKENIZERS
 from rsfm.tokenizers.positions import LocationTokenizer
-from rsfm.types import Memory, Observation, Predictions, Sample, StreamSpec, Tokens, concatenate
+from rsfm.types import Memory, Observation, Predictions, Sample, StreamSpec, Tokens, base_name, concatenate
 
 STREAM_TOKENIZERS: dict[str, tuple[type, Any]] = TOKENIZERS | {"towered": (ToweredConfig, ToweredTokenizer)}
 
@@ -175,9 +175,10 @@ class FoundationModel(nnx.Module):
     ) -> tuple[dict[str, Tokens], dict[str, Array]]:
         """Encoded tokens of each stream, and of the "location"."""
         dtype = jnp.dtype(self.config.compute_dtype)
-        parts = {name: self._tokenize(name, observation, dtype) for name, observation in observations.items()}
+        parts = {name: self.tokenize(name, observation) for name, observation in observations.items()}
         parts["location"] = _cast(self.location(location_deg), dtype)
-        encoded, aux = self.encoder(concatenate(list(parts.values())))
+        lengths = tuple(part.mask.shape[1] for part in parts.values())
+        encoded, aux = self.encoder(concatenate(list(parts.values())), lengths)
         out, start = {}, 0
         for name, part in parts.items():
             stop = start + part.mask.shape[1]
@@ -244,12 +245,15 @@ class FoundationModel(nnx.Module):
         neck = config.necks.get(head.neck, NeckConfig())
         return Widths(text=config.decoder.transformer.width, token=config.encoder.width, pixel=neck.width)
 
-    def _tokenize(self, name: str, observation: Observation, dtype: Any) -> Tokens:
-        tokens = self.tokenizers[name](replace(observation, values=observation.values.astype(dtype)))
-        return _cast(self.temporal[name](_cast(tokens, dtype)), dtype)
+    def tokenize(self, name: str, observation: Observation) -> Tokens:
+        """The tokens of one stream's observation, its dates joined as the stream's temporal encoder joins them."""
+        dtype = jnp.dtype(self.config.compute_dtype)
+        stream = base_name(name)
+        tokens = self.tokenizers[stream](replace(observation, values=observation.values.astype(dtype)))
+        return _cast(self.temporal[stream](_cast(tokens, dtype)), dtype)
 
     def _pixels(self, stream: str, observation: Observation) -> Float[Array, "b h w k"]:
-        return self.tokenizers[stream].pixels(observation)
+        return self.tokenizers[base_name(stream)].pixels(observation)
 
 
 def spans_at(hidden: Float[Array, "b s d"], position: Int[Array, "b v"]) -> Float[Array, "b v d"]:

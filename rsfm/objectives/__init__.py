@@ -8,10 +8,13 @@ from rsfm.errors import lookup
 from rsfm.objectives.base import Objective, Reading, Terms
 from rsfm.objectives.contrast import Contrast, ContrastConfig
 from rsfm.objectives.dialogue import Dialogue, DialogueConfig
+from rsfm.objectives.hiding import HidingConfig
+from rsfm.objectives.masked import Masked, MaskedConfig
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "dialogue": Dialogue,
     "contrast": Contrast,
+    "masked": Masked,
 }
 
 __all__ = [
@@ -20,6 +23,9 @@ __all__ = [
     "ContrastConfig",
     "Dialogue",
     "DialogueConfig",
+    "HidingConfig",
+    "Masked",
+    "MaskedConfig",
     "Objective",
     "Reading",
     "Terms",

@@ -15,19 +15,19 @@ import numpy as np
 
 from rsfm.config import from_json, to_json
 from rsfm.data.training.normalize import normalize
-from rsfm.errors import UserError, lookup
+from rsfm.errors import UserError
 from rsfm.heads import HEADS, Fit, Part, Passage
 from rsfm.processor.config import FORMAT, ProcessorConfig, upgraded
 from rsfm.processor.fitting import fit
-from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
+from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import Plan, plan
 from rsfm.quantities import check_question, digits, read_number
-from rsfm.sensors import SENSORS
+from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
 from rsfm.text.chat import IMAGE
 from rsfm.text.numeric import NumericText
 from rsfm.text.tokenizer import TextTokenizer
-from rsfm.types import Answer, Observation, Record, Sample, Value
+from rsfm.types import Answer, Observation, Record, Sample, Value, base_name
 
 
 class Processor:
@@ -97,14 +97,10 @@ class Processor:
     def observations(self, record: Record) -> dict[str, Observation]:
         """Normalized observations of fixed shape, by stream."""
         out: dict[str, Observation] = {}
-        for sensor, observation in record.observations.items():
-            stream = self.stream(sensor, observation)
-            if stream in out:
-                raise UserError(
-                    f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time."
-                )
+        for slot, (sensor, observation) in stream_slots(record, self.stream).items():
             values = normalize(sensor, observation, self.config.statistics)
-            out[stream] = fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
+            spec = self.config.streams[base_name(slot)]
+            out[slot] = fit(dataclasses.replace(observation, values=values), spec, sensor)
         return out
 
     def for_map(self, record: Record) -> Record:
@@ -118,7 +114,7 @@ class Processor:
 
     def stream(self, sensor: str, observation: Observation) -> str:
         """The stream that reads a sensor's observation: a pixel series goes where single pixels are read."""
-        family = lookup(SENSORS, "sensor", sensor).family
+        family = sensor_of(sensor).family
         pixel = np.shape(observation.values)[-3:-1] == (1, 1)
         for name, spec in self.config.streams.items():
             if family in spec.families and (spec.size == 1) == pixel:
@@ -128,7 +124,7 @@ class Processor:
 
     def stream_size(self, record: Record) -> int:
         """Window edge in pixels for a record's sensors: that of its spatial streams."""
-        families = {lookup(SENSORS, "sensor", name).family for name in record.observations}
+        families = {sensor_of(name).family for name in record.observations}
         sizes = [spec.size for spec in self.config.streams.values() if spec.size > 1 and families & set(spec.families)]
         if not sizes:
             raise UserError(

@@ -25,6 +25,9 @@ class OptimizerConfig:
         final_fraction: share of the peak left at the last step of "cosine" and "linear".
         weight_decay: on matrices only; biases, norms and other vectors have none.
         clip_norm: gradients of a larger global norm are scaled down to it; 0 = never.
+        rates: factor on the learning rate by part of the model, read in order: {"encoder": 0.1,
+            "encoder.transformer.blocks[0:2]": 0.0, "decoder.embedding[9]": 1.0}; see rsfm.training.rates. Weights with
+            factor 0 stay as they are and still have a gradient; to save that, see `TrainConfig.freeze`.
     """
 
     learning_rate: float = 3e-4
@@ -36,6 +39,7 @@ class OptimizerConfig:
     beta2: float = 0.95
     epsilon: float = 1e-8
     clip_norm: float = 1.0
+    rates: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,23 @@ WEIGHTS = "model.safetensors"  # of a released checkpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of an experiment, as data.
+
+    Attributes:
+        name: of the stage's run folder, after its number.
+        data: the training mixture; its sources name their objectives.
+        validation: the mixture of held-out data.
+        train: steps, what trains and how fast, teacher.
+    """
+
+    name: str
+    data: tuple[Source, ...]
+    validation: tuple[Source, ...] = ()
+    train: TrainConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExperimentConfig:
     """What an experiment file defines as CONFIG.
 
@@ -63,6 +80,8 @@ class ExperimentConfig:
         init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
             of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
             towered one the whole tower.
+        stages: runs one after the other in folders of their own, each from the averaged weights of the one before; with
+            them, `train`, `data` and `validation` above are not read.
         file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
     """
 
@@ -70,8 +89,9 @@ class ExperimentConfig:
     model: ModelConfig
     processor: ProcessorConfig = dataclasses.field(default_factory=lambda: ProcessorConfig(streams={}))
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    data: tuple[Source, ...]
+    data: tuple[Source, ...] = ()
     validation: tuple[Source, ...] = ()
+    stages: tuple[Stage, ...] = ()
     tokenizer: str = "tokenizers/text"
     chat_template: bool = True
     init_from: str | None = None

@@ -16,8 +16,9 @@ from rsfm.objectives import Reading, Terms, make_objective
 from rsfm.pytree import replace
 from rsfm.training.config import TrainConfig
 from rsfm.training.optimizer import Schedule
+from rsfm.training.rates import rate_factors, scaled
 from rsfm.training.sharding import constrain_batch
-from rsfm.training.state import TrainState, merge, merge_teacher
+from rsfm.training.state import TrainState, dotted, merge, merge_teacher
 from rsfm.types import Sample
 
 Metrics = dict[str, Array]
@@ -151,6 +152,9 @@ def _update(
     config: TrainConfig, optimizer: optax.GradientTransformation, state: TrainState, gradient: Any, rate: Array
 ) -> TrainState:
     updates, moments = optimizer.update(gradient, state.optimizer, state.params)
+    if config.optimizer.rates:
+        shapes = {dotted(path): leaf.shape for path, leaf in jax.tree_util.tree_flatten_with_path(state.params)[0]}
+        updates = scaled(updates, rate_factors(config.optimizer.rates, shapes))
     params = jax.tree.map(lambda param, update: param - rate * update, state.params, updates)
     decay = jnp.minimum(config.average_decay, (1.0 + state.step) / (10.0 + state.step))  # short memory at first
     average = _moved(state.average, params, decay)

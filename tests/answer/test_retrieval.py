@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.answer.retrieval import RET, Retriever
+from rsfm.answer.retrieval import Retriever
 from rsfm.errors import UserError
 from rsfm.heads import ContrastiveConfig, HeadConfig
+from rsfm.heads.contrastive import RET
 from rsfm.models.foundation import FoundationModel
 from rsfm.objectives import Reading, make_objective
 from rsfm.processor import Processor, ProcessorConfig

@@ -23,7 +23,7 @@ class Seen(nnx.Module):
         self.neck = MeanNeck(NeckConfig(width=5, hidden=8), 10, rngs=rngs)
 
     def __call__(self, spans, tokens, pixels, valid):
-        seen = self.neck.joined(mean_grid([tokens]), pixels, valid)
+        seen = self.neck.joined([mean_grid([tokens])], pixels, valid)
         memory = Memory(tokens={"all": tokens}, pixels={"pixels": seen})
         return self.head(Spans(hidden=spans, valid=jnp.ones(spans.shape[:2], bool)), memory, "pixels")["logits"]
 

@@ -39,6 +39,8 @@ class StandIn(nnx.Module):
         dropout: share of the hidden numbers dropped in training; its random stream is state beside the parameters.
     """
 
+    heads = {"value": _NumberLoss()}
+
     def __init__(self, *, rngs: nnx.Rngs, dropout: float = 0.0) -> None:
         self.embedding = nnx.Embed(
             VOCABULARY, WIDTH, rngs=rngs, embedding_metadata={"out_sharding": ("vocab", "embed")}
@@ -46,7 +48,6 @@ class StandIn(nnx.Module):
         self.pixels = nnx.Linear(BANDS, WIDTH, rngs=rngs, kernel_metadata={"out_sharding": (None, "embed")})
         self.layers = self._stack(rngs)
         self.value = nnx.Linear(WIDTH, 2, rngs=rngs)
-        self.heads = {"value": _NumberLoss()}
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
 
     def __call__(self, sample: Sample) -> Predictions:

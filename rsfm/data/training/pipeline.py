@@ -1,7 +1,7 @@
 """From datasets to an endless stream of batches: shuffled, augmented, mixed by weight, sharded by host, resumable.
 
 Every batch is a function of (seed, step) alone: threads, caches and the number of hosts change the time it takes, never
-what is in it. Each source is batched by itself, so that a batch has one structure, and the batches are mixed by weight.
+what is in it. Each source is batched by itself, so that batches have few structures, and the batches are mixed by weight.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import numpy as np
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import data_root
+from rsfm.data.training.collate import collate
 from rsfm.data.training.prepare import PreparedDataset, is_prepared
 from rsfm.data.training.transforms import AugmentConfig, augment, reference_size
 from rsfm.errors import UserError, lookup
@@ -188,7 +189,7 @@ def _batches(
     order = grain.MapDataset.range(len(records)).seed(seed).shuffle().repeat()
     drawn = order.random_map(lambda index, rng: (int(index), int(rng.integers(2**62))))
     rows = drawn.batch(source.batch_size, batch_fn=lambda batch: batch[host * share : (host + 1) * share])
-    return rows.map(lambda batch: stack([element(each) for each in batch]))
+    return rows.map(lambda batch: collate([element(each) for each in batch]))
 
 
 def _stride(count: int) -> int:
@@ -221,14 +222,6 @@ def _labelled(record: Record, source: Source) -> Record:
             either.append(classes)
     table = np.array([*places, -1])  # class_index -1 reads the last entry
     return dataclasses.replace(record, mask=Mask(class_index=table[shown], legend=legend, either=tuple(either)))
-
-
-def stack(samples: Sequence[Sample]) -> Sample:
-    """Samples of one structure -> one Sample with a leading batch axis."""
-    shapes = [jax.tree.map(np.shape, sample) for sample in samples]
-    for other in shapes[1:]:
-        assert other == shapes[0], f"samples of one source differ in structure or shape:\n{shapes[0]}\n{other}"
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
 
 
 def _pack(values: Array) -> Array:

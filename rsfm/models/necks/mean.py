@@ -3,7 +3,7 @@
 b batch · r rows · q columns of tokens · h w pixels · c token width · k pixel width
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -39,21 +39,35 @@ class MeanNeck(nnx.Module):
             observations: of the same streams.
             pixels: a stream's features of single pixels, see the tokenizers.
         """
-        fine, valid = _fine(observations, pixels)
-        return self.joined(
-            mean_grid(list(tokens.values())), fine.astype(next(iter(tokens.values())).embeddings.dtype), valid
-        )
+        size = max(observation.values.shape[-3:-1] for observation in observations.values())
+        fine, valid = _fine(observations, pixels, size)
+        grids: dict[tuple[int, ...], list[Tokens]] = {}
+        for part in tokens.values():
+            assert part.grid is not None, "a neck needs tokens on a grid"
+            grids.setdefault(part.grid[1:], []).append(part)
+        means = [mean_grid(parts) for parts in grids.values()]
+        return self.joined(means, fine.astype(means[0].embeddings.dtype), valid)
 
-    def joined(self, tokens: Tokens, fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
-        """The features, normalized: else logits would grow with a pixel's brightness, and training run away."""
+    def joined(self, means: Sequence[Tokens], fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
+        """The features, normalized: else logits would grow with a pixel's brightness, and training run away.
+
+        Args:
+            means: tokens of one date, a grid each for streams with tokens of one size.
+            fine: features of the pixels.
+            valid: where there are any.
+        """
         there, neighbours = valid[..., None], neighbour_share(valid).astype(fine.dtype)
-        coarse = self.enlarged(tokens, (fine.shape[1], fine.shape[2])).astype(fine.dtype)
-        x = jnp.where(there, fine + coarse, 0)
+        coarse = [self.enlarged(tokens, (fine.shape[1], fine.shape[2])) for tokens in means]
+        known = jnp.maximum(sum(share > 0 for _, share in coarse), 1)
+        mean = sum(jnp.where(share > 0, features, 0) for features, share in coarse) / known
+        x = jnp.where(there, fine + mean.astype(fine.dtype), 0)
         y = jnp.where(there, jax.nn.gelu(self.enter(x, neighbours)), 0)
         return Pixels(features=self.norm(x + self.leave(y, neighbours)), valid=valid)
 
-    def enlarged(self, tokens: Tokens, size: tuple[int, int]) -> Float[Array, "b h w k"]:
-        """Bilinear to pixels among the valid places."""
+    def enlarged(
+        self, tokens: Tokens, size: tuple[int, int]
+    ) -> tuple[Float[Array, "b h w k"], Float[Array, "b h w 1"]]:
+        """Bilinear to pixels among the valid places, and the share of a pixel's places that are valid."""
         assert tokens.grid is not None, "a neck needs tokens on a grid"
         _, rows, columns = tokens.grid
         grid = tokens.mask.shape[0], rows, columns
@@ -61,17 +75,22 @@ class MeanNeck(nnx.Module):
         x = jnp.where(tokens.mask[..., None], tokens.embeddings, 0)
         mean = self.from_token(x.reshape(*grid, -1))
         total, share = (bilinear(part, size) for part in (mean * weight, weight))
-        return total / jnp.maximum(share, 1e-6)
+        return total / jnp.maximum(share, 1e-6), share
 
 
 def _fine(
-    observations: Mapping[str, Observation], pixels: Callable[[str, Observation], Array]
+    observations: Mapping[str, Observation], pixels: Callable[[str, Observation], Array], size: tuple[int, int]
 ) -> tuple[Float[Array, "b h w k"], Bool[Array, "b h w"]]:
-    """Sum over the streams of the features of their pixels, and where any of them has data at any date."""
+    """Sum over the streams of the features of their pixels at one size, and where any of them has data at any date."""
     features, valid = [], []
     for name, observation in observations.items():
         seen = (observation.valid & observation.band_valid.any(-1)[..., None, None]).any(1)
-        features.append(pixels(name, observation) * seen[..., None])
+        x = pixels(name, observation) * seen[..., None]
+        if seen.shape[1:] != size:
+            weight = bilinear(seen[..., None].astype(x.dtype), size)
+            x, seen = bilinear(x, size) / jnp.maximum(weight, 1e-6), weight[..., 0] > 0.5
+            x = x * seen[..., None]
+        features.append(x)
         valid.append(seen)
     return sum(features[1:], features[0]), jnp.stack(valid).any(0)
 
