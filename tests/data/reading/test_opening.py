@@ -232,9 +232,9 @@ def test_a_large_empty_raster_is_read_by_windows_and_never_whole(tmp_path: Path)
 
 
 def test_one_block_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "strip.tif"
-    profile = dict(driver="GTiff", height=20_000, width=20_000, count=1, dtype="float32", blockysize=20_000)
-    with rasterio.open(path, "w", sparse_ok=True, bigtiff="yes", **profile):
+    path = tmp_path / "tile.tif"
+    profile = dict(driver="GTiff", height=20_000, width=20_000, count=1, dtype="float32", tiled=True)
+    with rasterio.open(path, "w", sparse_ok=True, blockxsize=16384, blockysize=16384, **profile):
         pass
     monkeypatch.setattr(memory, "available_bytes", lambda: 1 << 30)
     with pytest.raises(UserError, match="in tiles"):
