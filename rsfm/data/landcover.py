@@ -39,10 +39,16 @@ COVER = (
 Names = dict[str, tuple[str, ...]]
 
 # Brown et al. 2022, table 2: the common legend's own definitions.
-DYNAMIC_WORLD: Names = {name: (name,) for name in COVER} | {
+DYNAMIC_WORLD: Names = {
+    "water": ("water",),
+    "trees": ("trees",),
+    "grass": ("grass",),
+    "flooded vegetation": ("flooded vegetation",),
+    "crops": ("crops",),
     "shrub and scrub": ("shrub",),
     "built": ("built area",),
     "bare": ("bare ground",),
+    "snow and ice": ("snow and ice",),
 }
 # ESA WorldCover Product User Manual v2.0, table 4. Its wetland may be dry, its tundra is nobody else's class.
 WORLDCOVER: Names = {

@@ -35,7 +35,14 @@ RANGES = {
 PUBLISHED = {  # records a split in the data folder
     "aid_rsicd": {"train": 7946, "val": 1027},
     "terramesh": {"train": 2, "test": 1, "l1c_train": 2, "rgb_out38D_train": 2, "ndvi_out38D_test": 1},
-    "hls_worldcover306": {"train": 192, "val": 23, "test": 15, "flood_fold0_test": 108, "series_train": 37, "series_val": 1},
+    "hls_worldcover306": {
+        "train": 192,
+        "val": 23,
+        "test": 15,
+        "flood_fold0_test": 108,
+        "series_train": 37,
+        "series_val": 1,
+    },
     "satclip_s2_global": {"train": 10, "val": 4, "test": 4},
     "bigearthnet": {"train": 3, "test": 1, "all": 4},
     "indian_pines": {"train": 1, "val": 1, "test": 1, "trainval": 1},
@@ -151,7 +158,9 @@ def test_records_are_whole_and_the_same_each_time(tiny: tuple[str, Path]) -> Non
 def pairs_apart(splits: Iterable[str]) -> list[tuple[str, str]]:
     """Splits that must share nothing: train, val and test of each kind, as in "series_train" and "series_test"."""
     known = set(splits)
-    kinds = sorted({split.removesuffix(end) for split in known for pair in APART for end in pair if split.endswith(end)})
+    kinds = sorted(
+        {split.removesuffix(end) for split in known for pair in APART for end in pair if split.endswith(end)}
+    )
     pairs = [(kind + a, kind + b) for kind in kinds for a, b in APART]
     return [(a, b) for a, b in pairs if a in known and b in known]
 

@@ -18,7 +18,9 @@ from rsfm.types import GeoGrid, Record
 from tests.data.test_datasets import pairs_apart
 
 BLOCK = 8  # pixels
-PLAIN_STEPS = 24  # a block with fewer steps between neighbours of a row may come about twice: a roof, a lake, a white cloud
+PLAIN_STEPS = (
+    24  # a block with fewer steps between neighbours of a row may come about twice: a roof, a lake, a white cloud
+)
 # One picture, seen whole in every split: what must not be shared are its labelled pixels.
 ONE_PICTURE = ("indian_pines", "gedi_chip")
 MIX = np.random.default_rng(0).integers(1, 2**62, 4096).astype(np.uint64) * np.uint64(2) + np.uint64(1)
@@ -50,9 +52,10 @@ def overlap(one: GeoGrid, other: GeoGrid) -> bool:
 
 
 def pixels(record: Record) -> Iterator[Shaped[np.ndarray, "h w c"]]:
-    """The bands of each date of each stream."""
+    """The bands of each date of each stream; a series of single pixels as one."""
     for name, seen in record.observations.items():
-        for values in seen.values:
+        small = min(seen.values.shape[1:3]) < BLOCK
+        for values in seen.values.reshape(1, 1, 1, -1) if small else seen.values:
             if name != "elevation":
                 yield np.ascontiguousarray(values)
 
@@ -138,7 +141,9 @@ def test_a_shared_strip_is_seen() -> None:
     rng = np.random.default_rng(0)
     ground = rng.integers(0, 3000, (40, 60, 4)).astype(np.float32)
     west, east, elsewhere = ground[:, :40], ground[3:, 27:], rng.integers(0, 3000, (40, 40, 4)).astype(np.float32)
-    assert len(np.intersect1d(blocks(west, BLOCK), blocks(east, 1))) == 4, "one column of blocks of the 13 shared columns"
+    assert len(np.intersect1d(blocks(west, BLOCK), blocks(east, 1))) == 4, (
+        "one column of blocks of the 13 shared columns"
+    )
     assert not len(np.intersect1d(blocks(west, BLOCK), blocks(elsewhere, 1)))
     assert not len(blocks(np.ones((20, 20, 3), np.float32), 1)), "a plain block says nothing"
     near = GeoGrid(crs="EPSG:32633", transform=(10, 0, 500_000, 0, -10, 5_000_000), height=20, width=20)

@@ -67,9 +67,10 @@ def test_hls_kinds_of_label_and_clouds(tmp_path: Path) -> None:
     assert not seen.valid[0, :3, 0].any() and seen.valid.sum() == seen.valid.size - 3, "fill, cloud, shadow; not snow"
     assert seen.wavelength_um[0] == np.float32(0.443) and seen.band_valid.all()
     series = DATASETS["hls_worldcover306"](root, "series_train")[0]
-    assert series.observations["hls_l30"].values.shape == (2, 16, 16, 7) and np.isnan(
-        series.observations["hls_l30"].time_days
-    ).all()
+    assert (
+        series.observations["hls_l30"].values.shape == (2, 16, 16, 7)
+        and np.isnan(series.observations["hls_l30"].time_days).all()
+    )
     np.testing.assert_array_equal(series.mask.class_index, mapped.mask.class_index)
 
 

@@ -124,7 +124,9 @@ class HlsWorldCover(Dataset):
         rows = self.patches[self.check_index(i)]
         files = [self._raster(row["file"]) for row in rows]
         sensor, first = SENSORS["hls_l30"], files[0]
-        values = np.stack([np.stack([file[name] for name in SPECTRUM], -1) for file in files]) * np.float32(sensor.scale)
+        values = np.stack([np.stack([file[name] for name in SPECTRUM], -1) for file in files]) * np.float32(
+            sensor.scale
+        )
         unknown = [float("nan")] * len(files)
         clear = np.stack([_clear(file["fmask"]) for file in files])
         elevation = first["cop_dem"][None, ..., None]

@@ -32,7 +32,11 @@ GREEN, SWIR = 2, 10  # B03 and B11 among the bands
 GSD_M = 10.0
 LEAST_CONFIDENCE = 0.4
 SNOW_INDEX = 0.4  # normalized difference of green and short-wave infrared: snow has more, water clouds less
-OFFSET, DARKEST, DARK_SHARE = 1000.0, 700.0, 0.05  # number added since baseline 04.00; least number that shows it; percent
+OFFSET, DARKEST, DARK_SHARE = (
+    1000.0,
+    700.0,
+    0.05,
+)  # number added since baseline 04.00; least number that shows it; percent
 VAL = ("patch_25630", "patch_57755", "patch_61808", "patch_75123")
 TEST = ("patch_445", "patch_502692", "patch_511198", "patch_766272")
 
