@@ -34,11 +34,15 @@ _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after."""
+    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after.
+
+    `allow_vrt`: the file may be a VRT of files in its own folder.
+    """
 
     path: Path
     indexes: tuple[int, ...] = ()
     name: str | None = None
+    allow_vrt: bool = False
 
 
 @contextlib.contextmanager
@@ -122,16 +126,16 @@ class GeoRaster:
             return None
         path, kind = self.cloud
         with reading(path), self._lock:
-            layer = self._open("cloud", path, Resampling.nearest).read(
+            layer = self._open("cloud", Source(path=path), Resampling.nearest).read(
                 1, window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
         return CLOUD_KINDS[kind](layer)
 
     def with_alpha_as_band(self) -> "GeoRaster":
         """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
-        path = self.sources[0].path
-        with reading(path), open_raster(path) as dataset:
-            return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
+        source = self.sources[0]
+        with reading(source.path), open_raster(source.path, allow_vrt=source.allow_vrt) as dataset:
+            return GeoRaster([dataclasses.replace(source, indexes=tuple(dataset.indexes))])
 
     def close(self) -> None:
         """Closes the files; the next read opens them again."""
@@ -148,7 +152,7 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(str(source.path), source.path, Resampling.bilinear)
+        dataset = self._open(str(source.path), source, Resampling.bilinear)
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -166,12 +170,12 @@ class GeoRaster:
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
-    def _open(self, key: str, path: Path, resampling: Resampling) -> Any:
+    def _open(self, key: str, source: Source, resampling: Resampling) -> Any:
         if self._handles is None:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
-            dataset = open_raster(path)
+            dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
             self._handles[key] = _on_grid(dataset, self.grid, resampling)
         return self._handles[key]
@@ -200,7 +204,7 @@ def _close_all() -> None:
 def _header(source: Source) -> Header:
     path = source.path
     with reading(path):
-        dataset = open_raster(path)
+        dataset = open_raster(path, allow_vrt=source.allow_vrt)
         with dataset:
             if not dataset.count:
                 inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"
