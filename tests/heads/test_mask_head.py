@@ -88,8 +88,8 @@ def turned(x: jax.Array, axes: tuple[int, int]) -> jax.Array:
 def test_a_turned_picture_gives_turned_masks_when_the_kernels_are_symmetric():
     graphdef, params = nnx.split(HEAD)
     for name in ("enter", "leave"):
-        kernel = params[name]["kernel"][...]
-        params[name]["kernel"] = nnx.Param(sum(jnp.rot90(kernel, turn) for turn in range(4)) / 4)
+        kernel = params["neck"][name]["kernel"][...]
+        params["neck"][name]["kernel"] = nnx.Param(sum(jnp.rot90(kernel, turn) for turn in range(4)) / 4)
     head = nnx.merge(graphdef, params)
     grid = lambda x: turned(x.reshape(2, 2, 3, 3, *x.shape[2:]), (2, 3)).reshape(x.shape)  # noqa: E731
     tokens = replace(TOKENS, embeddings=grid(TOKENS.embeddings), mask=grid(TOKENS.mask))
