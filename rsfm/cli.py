@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rsfm.errors import UserError, lookup
+from rsfm.errors import UserError, lookup, printable
 
 # name -> (module, function, line of the overview). A module is imported when its command runs: jax takes seconds.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -142,7 +142,7 @@ def _overview(table: dict[str, tuple[str, str, str]], program: str) -> str:
 
 
 def _told(message: str) -> int:
-    print(f"rsfm: {' '.join(message.split())}", file=sys.stderr)
+    print(f"rsfm: {printable(' '.join(message.split()))}", file=sys.stderr)
     return USAGE
 
 

@@ -1,10 +1,13 @@
 """The errors a user can cause: one clear line each, with what was expected, what was found and what to do next."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+# Letters that steer a terminal, turn the direction of writing, or are half a letter; not the tab and the new line.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(ValueError):
@@ -24,3 +27,12 @@ def lookup(table: Mapping[str, T], kind: str, name: str) -> T:
     if name not in table:
         raise unknown(kind, name, table)
     return table[name]
+
+
+def printable(text: str) -> str:
+    """A text from outside (a file's name, a model's answer) as it may be shown in a terminal.
+
+    >>> printable("scene\x1b[2J.tif")
+    'scene\\x1b[2J.tif'
+    """
+    return _STEERING.sub(lambda letter: letter[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
