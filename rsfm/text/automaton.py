@@ -99,6 +99,7 @@ def compile_pattern(pattern: Pattern) -> Automaton:
     """Thompson's construction, then subsets of states (Rabin and Scott 1959), then states that lead nowhere are cut."""
     empty: list[list[int]] = []  # moves without a symbol
     moves: list[list[tuple[frozenset[int], int]]] = []
+    built = 0
 
     def state() -> int:
         empty.append([])
@@ -141,7 +142,6 @@ def compile_pattern(pattern: Pattern) -> Automaton:
         empty[start].append(end)
         return end
 
-    built = 0
     first = state()
     last = build(pattern, first)
     return _determine(empty, moves, first, last)
