@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,17 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
-from rsfm.config import from_json, to_json
+from rsfm.config import from_json, read_json, to_json
 from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.data.writing.digests import check_digests, sha256, write_digests
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
+from rsfm.models.limits import built, check_config
 from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 from rsfm.processor import Processor
 from rsfm.training.config import LoraConfig
-from rsfm.training.lora import adapt, has_adapters, merge_adapters, require_qwix
+from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
 FORMAT = 1
@@ -119,18 +120,16 @@ def load(name_or_folder: str | Path) -> Pretrained:
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
     check_digests(folder)
     path = folder / "config.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected JSON, found: {error}. Copy the checkpoint folder again.") from error
+    data = read_json(path, "Copy the checkpoint folder again.")
     if not isinstance(data, dict) or not isinstance(data.get("format"), int) or data["format"] > FORMAT:
         raise UserError(
-            f"{path}: expected format 1 to {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}. Update rsfm."
+            f"{path}: expected format 1 to {FORMAT}, found {str(data.get('format') if isinstance(data, dict) else data)[:60]}. Update rsfm."
         )
     config = from_json(ModelConfig, data.get("model"), where=str(path))
+    check_config(config, str(path))
     processor = Processor.load(folder)
-    _check_pair(folder, config, processor)
-    model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
+    built(str(path), lambda: _check_pair(folder, config, processor))
+    model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
     load_weights(folder / "model.safetensors", model)
     return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
 
@@ -176,23 +175,28 @@ def without_adapters(model: FoundationModel) -> FoundationModel:
 def _load_adapter(folder: Path) -> Pretrained:
     check_digests(folder)
     path = folder / ADAPTER
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        base, digest = data["base"], data["base_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: expected an adapter's JSON, found: {error!r}. Copy the folder again.") from error
+    data = read_json(path, "Copy the folder again.")
+    base, digest, names = _adapter_facts(path, data)
     lora = from_json(LoraConfig, data.get("lora"), where=f"{path}: lora")
     require_qwix(lora)
     try:
         home = find(base)
     except UserError as error:
         raise UserError(f"{path}: its base is not here: {error} Put the base's place under 'base'.") from error
+    if (home / ADAPTER).exists():
+        raise UserError(f"{path}: its base {home} is an adapter, too. Give a checkpoint with both merged under 'base'.")
     if sha256(home / "model.safetensors") != digest:
         raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
+    tensors = read_tensors(folder / "adapter.safetensors")
+    ranks = {tensor.shape[-1] if tensor.ndim else 0 for name, tensor in tensors.items() if name.endswith(f".{A}")}
+    if ranks - {lora.rank} or not math.isfinite(lora.alpha):
+        raise UserError(
+            f"{path}: expected the rank of its tensors, {sorted(ranks)}, and a finite alpha. Copy it again."
+        )
     loaded = load(home)
-    adapt(loaded.model, lora, rngs=nnx.Rngs(0))
-    own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
-    missing = sorted(set(data.get("tensors", ())) - tensors.keys())
+    built(str(path), lambda: adapt(loaded.model, lora, rngs=nnx.Rngs(0)))
+    own = named_parameters(loaded.model)
+    missing = sorted(names - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
     if missing or unexpected or shapes:
@@ -206,6 +210,16 @@ def _load_adapter(folder: Path) -> Pretrained:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
     return dataclasses.replace(loaded, name=_named(folder))
+
+
+def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
+    """The base, its digest and the names of the tensors in an adapter.json."""
+    facts = data if isinstance(data, dict) else {}
+    base, digest, names = facts.get("base"), facts.get("base_sha256"), facts.get("tensors", [])
+    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not isinstance(base, str) or not isinstance(digest, str) or not listed:
+        raise UserError(f"{path}: expected an adapter's JSON: base, base_sha256 and tensors. Copy the folder again.")
+    return base, digest, set(names)
 
 
 def _named(folder: Path) -> str:

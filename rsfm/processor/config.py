@@ -3,12 +3,16 @@
 import dataclasses
 
 from rsfm.data.training.normalize import BandStatistics
+from rsfm.errors import UserError
 from rsfm.quantities import AREA, COUNT, Quantity
 from rsfm.text.mentions import ImageLayout
 from rsfm.text.numeric import NumericConfig
 from rsfm.types import StreamSpec
 
 FORMAT = 1
+LONGEST_TEXT = 1 << 17  # tokens
+MOST_SPANS = 1024  # of one kind in a text
+_AGAIN = "Copy the checkpoint folder again."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,3 +46,18 @@ class ProcessorConfig:
     images: ImageLayout | None = None
     max_masks: int = 16
     max_values: int = 4
+
+
+def check_bounds(config: ProcessorConfig, where: str) -> None:
+    """Looks at the sizes of a config from outside, before arrays of them are made.
+
+    Raises:
+        UserError: lengths of texts, or numbers of masks, values and image tokens, that no model has.
+    """
+    lengths, images = config.text_lengths, config.images.tokens if config.images else {}
+    if not 0 < len(lengths) <= 64 or not all(1 <= length <= LONGEST_TEXT for length in lengths):
+        raise UserError(f"{where}: text_lengths: expected 1 to 64 lengths of 1 to {LONGEST_TEXT:,} tokens. {_AGAIN}")
+    if not 0 <= config.max_masks <= MOST_SPANS or not 0 <= config.max_values <= MOST_SPANS:
+        raise UserError(f"{where}: max_masks and max_values: expected 0 to {MOST_SPANS:,}. {_AGAIN}")
+    if not all(0 <= tokens <= LONGEST_TEXT for tokens in images.values()):
+        raise UserError(f"{where}: images.tokens: expected 0 to {LONGEST_TEXT:,} tokens an image. {_AGAIN}")

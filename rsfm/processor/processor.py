@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from rsfm.config import from_json, to_json
+from rsfm.config import from_json, read_json, to_json
 from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
-from rsfm.processor.config import FORMAT, ProcessorConfig
+from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds
 from rsfm.processor.fitting import fit, fit_mask, possible_slots
 from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
 from rsfm.processor.plan import Plan, plan
@@ -191,15 +191,10 @@ class Processor:
     def load(cls, folder: str | Path) -> "Processor":
         """Reads what `save` wrote."""
         path = Path(folder) / "processor.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again."
-            ) from error
-        config = from_json(ProcessorConfig, data, where=str(path))
+        config = from_json(ProcessorConfig, read_json(path, "Copy the checkpoint folder again."), where=str(path))
         if config.format > FORMAT:
             raise UserError(f"{path}: format {config.format}, this version of rsfm reads up to {FORMAT}. Update rsfm.")
+        check_bounds(config, str(path))
         return cls(config, TextTokenizer.load(Path(folder) / "tokenizer"))
 
     # --- parts
