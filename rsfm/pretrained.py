@@ -21,13 +21,13 @@ from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
 from rsfm.models.limits import built, check_config
-from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
+from rsfm.models.upgrade import FORMAT, upgraded_model, upgraded_names
+from rsfm.nn.weights import assign, named_parameters, read_tensors, save_weights
 from rsfm.processor import Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
-FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER = "adapter.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
@@ -125,12 +125,14 @@ def load(name_or_folder: str | Path) -> Pretrained:
         raise UserError(
             f"{path}: expected format 1 to {FORMAT}, found {str(data.get('format') if isinstance(data, dict) else data)[:60]}. Update rsfm."
         )
-    config = from_json(ModelConfig, data.get("model"), where=str(path))
+    model_data = built(str(path), lambda: upgraded_model(data.get("model"), data["format"]))
+    config = from_json(ModelConfig, model_data, where=str(path))
     check_config(config, str(path))
     processor = Processor.load(folder)
     built(str(path), lambda: _check_pair(folder, config, processor))
     model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
-    load_weights(folder / "model.safetensors", model)
+    weights = folder / "model.safetensors"
+    assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
     return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
 
 
@@ -195,8 +197,9 @@ def _load_adapter(folder: Path) -> Pretrained:
         )
     loaded = load(home)
     built(str(path), lambda: adapt(loaded.model, lora, rngs=nnx.Rngs(0)))
-    own = named_parameters(loaded.model)
-    missing = sorted(names - tensors.keys())
+    format = data.get("format", 1)
+    own, tensors = named_parameters(loaded.model), upgraded_names(tensors, format)
+    missing = sorted(upgraded_names(dict.fromkeys(names), format).keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
     if missing or unexpected or shapes:
@@ -217,6 +220,7 @@ def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
     facts = data if isinstance(data, dict) else {}
     base, digest, names = facts.get("base"), facts.get("base_sha256"), facts.get("tensors", [])
     listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    listed = listed and isinstance(facts.get("format", 1), int)
     if not isinstance(base, str) or not isinstance(digest, str) or not listed:
         raise UserError(f"{path}: expected an adapter's JSON: base, base_sha256 and tensors. Copy the folder again.")
     return base, digest, set(names)
