@@ -12,13 +12,14 @@ from rsfm.errors import UserError
 SUFFIXES = (".npy", ".mat", ".hdr")
 
 
-def open_cube(path: Path, bands: int | None = None) -> list[ArrayRaster]:
+def open_cube(path: Path, bands: int | None = None, times: int | None = None) -> list[ArrayRaster]:
     """Opens a cube; .npy and ENVI are mapped from the file, .mat is read.
 
     Args:
-        path: .npy, .mat, or an ENVI header (.hdr) beside its data. Arrays are (h w c), (c h w) where `bands` tells,
-            (t h w c), or (h w) for one band.
+        path: .npy, .mat, or an ENVI header (.hdr) beside its data. Arrays are (h w c), (t h w c), (h w) for one band, or,
+            where `bands` and `times` show it, (c h w), (t c h w), (c t h w).
         bands: how many bands are expected, where known.
+        times: how many dates are expected, where known.
 
     Returns:
         One raster an acquisition.
@@ -26,19 +27,39 @@ def open_cube(path: Path, bands: int | None = None) -> list[ArrayRaster]:
     if path.suffix.lower() == ".hdr":
         return [_open_envi(path)]
     array = _load_npy(path) if path.suffix.lower() == ".npy" else _load_mat(path)
-    return [_raster(path, cube) for cube in _cubes(path, array, bands)]
+    return [_raster(path, cube) for cube in _cubes(path, array, bands, times)]
 
 
-def _cubes(path: Path, array: np.ndarray, bands: int | None) -> list[np.ndarray]:
+def _cubes(path: Path, array: np.ndarray, bands: int | None, times: int | None) -> list[np.ndarray]:
     if array.dtype.kind not in "iufb":
         raise UserError(f"{path}: numbers expected, found {array.dtype}. Save a plain numeric array.")
     if array.size == 0 or array.ndim not in (2, 3, 4):
         raise UserError(f"{path}: expected an array (h, w, c) or (t, h, w, c), found shape {array.shape}.")
     if array.ndim == 2:
         return [array[..., None]]
-    if bands is not None and array.shape[-1] != bands and array.shape[-3] == bands:
-        array = np.moveaxis(array, -3, -1)
-    return list(array) if array.ndim == 4 else [array]
+    if array.ndim == 4:
+        return list(_by_date(path, array, bands, times))
+    if bands is not None and array.shape[-1] != bands and array.shape[0] == bands:
+        array = np.moveaxis(array, 0, -1)
+    return [array]
+
+
+def _by_date(path: Path, array: np.ndarray, bands: int | None, times: int | None) -> np.ndarray:
+    """A four-axis array as (t h w c): as it is where its last axis can be the bands, else by the sizes of the others."""
+    if bands is None or array.shape[-1] == bands:
+        return array
+    fits = [
+        (order, moved)
+        for order, moved in (("(t, c, h, w)", np.moveaxis(array, 1, -1)), ("(c, t, h, w)", np.moveaxis(array, 0, -1)))
+        if moved.shape[-1] == bands and times in (None, moved.shape[0])
+    ]
+    if len(fits) == 1 or (len(fits) == 2 and array.shape[0] != array.shape[1]):
+        return fits[0][1]
+    if not fits:
+        return array
+    raise UserError(
+        f"{path}: {array.shape} with {bands} bands may be {fits[0][0]} or {fits[1][0]}. Save it as (t, h, w, c)."
+    )
 
 
 def _raster(path: Path, cube: np.ndarray) -> ArrayRaster:
