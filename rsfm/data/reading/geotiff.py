@@ -7,33 +7,30 @@ import atexit
 import contextlib
 import dataclasses
 import threading
-import warnings
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from jaxtyping import Bool, Shaped
 from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from rsfm.data.reading.clouds import CLOUD_KINDS
 from rsfm.data.reading.grids import same_grid
+from rsfm.data.reading.opening import gdal, open_raster
 from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
 from rsfm.data.reading.wavelengths import wavelengths_of_tags
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
-CACHE_BYTES = 256 << 20  # GDAL's own default is a share of the machine's memory, which a bound on ours could not hold
 _PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
-_FOREIGN = ("not recognized as being in a supported file format", "not recognized as a supported file format")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,14 +54,10 @@ class Source:
 def reading(path: Path) -> Iterator[None]:
     """Turns what GDAL says while reading into one line."""
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        with gdal():
             yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
         text = str(error.__cause__ or error)
-        if any(words in str(error) for words in _FOREIGN):
-            raise UserError(
-                f"{path}: not an image that can be read. Expected GeoTIFF, COG, JPEG 2000, PNG or JPEG."
-            ) from error
         raise UserError(
             f"{path}: damaged or cut short ({text.strip()[:160]}). Fetch or write the file again."
         ) from error
@@ -163,7 +156,7 @@ class GeoRaster:
     def with_alpha_as_band(self) -> "GeoRaster":
         """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
         path = self.sources[0].path
-        with reading(path), _open_dataset(path) as dataset:
+        with reading(path), open_raster(path) as dataset:
             return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
 
     def close(self) -> None:
@@ -206,7 +199,7 @@ class GeoRaster:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
-            dataset = _open_dataset(path)
+            dataset = open_raster(path)
             self._handles[f"file {key}"] = dataset
             self._handles[key] = _on_grid(dataset, self.grid, resampling, nodata, averaged)
         return self._handles[key]
@@ -236,7 +229,7 @@ def _header(source: Source) -> tuple[Header, Source]:
     """What a file says of the source's bands, and the source with the places of its bands written out."""
     path = source.path
     with reading(path):
-        dataset = _open_dataset(path)
+        dataset = open_raster(path)
         with dataset:
             if not dataset.count:
                 inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"
@@ -269,18 +262,6 @@ def _header(source: Source) -> tuple[Header, Source]:
                 widths_um=widths_um,
             )
             return header, dataclasses.replace(source, indexes=tuple(indexes))
-
-
-def _open_dataset(path: Path) -> Any:
-    with _quiet():
-        return rasterio.open(path)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a Scene says so in its notes
-        yield
 
 
 def _crs_text(crs: Any) -> str | None:
