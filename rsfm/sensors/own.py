@@ -19,7 +19,20 @@ FAMILIES = ("optical", "hyperspectral", "sar", "elevation", "weather", "mixed")
 UNITS = ("reflectance", "dB", "K", "m", "degree", "display", "1")
 HYPERSPECTRAL = 32  # bands from which an unnamed instrument counts as an imaging spectrometer
 _SHORTEST_UM, _LONGEST_UM = 0.2, 20.0
-_FIELDS = {"name", "title", "family", "bands", "scale", "offset", "source", "fill", "gsd_m", "unit", "products", "layouts"}
+_FIELDS = {
+    "name",
+    "title",
+    "family",
+    "bands",
+    "scale",
+    "offset",
+    "source",
+    "fill",
+    "gsd_m",
+    "unit",
+    "products",
+    "layouts",
+}
 _BAND_FIELDS = {"name", "center_um", "center_nm", "width_um", "width_nm", "gsd_m", "unit", "code", "aliases"}
 
 
@@ -34,13 +47,19 @@ def join(sensor: Sensor) -> Sensor:
     """Adds a sensor to the table; one of the same name and other bands is refused."""
     known = SENSORS.get(sensor.name)
     if known is not None and known != sensor:
-        raise UserError(f"Sensor '{sensor.name}' is in the table already, with other bands or scale. Give it another name.")
+        raise UserError(
+            f"Sensor '{sensor.name}' is in the table already, with other bands or scale. Give it another name."
+        )
     SENSORS[sensor.name] = sensor
     return sensor
 
 
 def spectral_sensor(
-    wavelengths_um: Sequence[float], widths_um: Sequence[float], *, names: Sequence[str | None] = (), gsd_m: float = 30.0
+    wavelengths_um: Sequence[float],
+    widths_um: Sequence[float],
+    *,
+    names: Sequence[str | None] = (),
+    gsd_m: float = 30.0,
 ) -> Sensor:
     """An instrument of which nothing is known but its bands: its name is made of their number and wavelengths.
 
@@ -91,11 +110,15 @@ def load_sensor(path: Path) -> Sensor:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a sensor that can be read ({error}). Expected TOML or JSON with name and bands.") from error
+        raise UserError(
+            f"{path}: not a sensor that can be read ({error}). Expected TOML or JSON with name and bands."
+        ) from error
     try:
         return _sensor(table, path)
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise UserError(f"{path}: a sensor's fields are of the wrong kind ({error}). See rsfm/sensors for examples.") from error
+        raise UserError(
+            f"{path}: a sensor's fields are of the wrong kind ({error}). See rsfm/sensors for examples."
+        ) from error
 
 
 def _sensor(table: Any, path: Path) -> Sensor:
@@ -146,7 +169,9 @@ def _band(table: dict[str, Any], number: int, path: Path) -> Band:
             f"{_LONGEST_UM:g} um, or a code ({', '.join(filter(None, BAND_CODES))})."
         )
     if not band.code and not 0 <= band.width_um < band.center_um:
-        raise UserError(f"{path}: band {band.name} is {band.width_um:g} um wide at {band.center_um:g} um. Give width_nm.")
+        raise UserError(
+            f"{path}: band {band.name} is {band.width_um:g} um wide at {band.center_um:g} um. Give width_nm."
+        )
     return band if band.width_um or band.code else dataclasses.replace(band, width_um=band.center_um / 50)
 
 

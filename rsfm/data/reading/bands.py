@@ -16,12 +16,14 @@ from jaxtyping import Float
 from rsfm.data.reading.dates import date_in_name
 from rsfm.data.reading.raster import Header, Raster
 from rsfm.errors import UserError, lookup
-from rsfm.sensors import SENSORS
+from rsfm.sensors import SHIPPED
 from rsfm.sensors.names import band_name, only_places
 from rsfm.types import Band, Sensor
 
 SKIP = "skip"  # what `bands` calls a layer of the file that is no band of the sensor
-_DATE = re.compile(r"(?<!\d)(?:19[7-9]\d|20[0-4]\d)[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])(?:T\d{4,6}Z?)?(?!\d)")
+_DATE = re.compile(
+    r"(?<!\d)(?:19[7-9]\d|20[0-4]\d)[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])(?:T\d{4,6}Z?)?(?!\d)"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ def _grouped(header: Header, sensor: Sensor, names: list[str | None], *, ordered
     for place, text in enumerate(names):
         name, day = _resolve(sensor, text or SKIP, header.product)
         if name is None:
-            lost.append(text or f"layer {place + 1}")
+            lost.append(text if text and text != SKIP else f"layer {place + 1}")
             continue
         turn = seen[name, -1.0 if math.isnan(day) else day]
         seen[name, -1.0 if math.isnan(day) else day] += 1
@@ -111,7 +113,9 @@ def _grouped(header: Header, sensor: Sensor, names: list[str | None], *, ordered
         dates.setdefault(-1.0 - turn if math.isnan(day) else day, {})[name] = place
     if len({len(layers) for layers in dates.values()}) > 1 and any(key < 0 for key in dates):
         counts = ", ".join(f"{name} {sum(name in layers for layers in dates.values())} x" for name in _all(dates))
-        raise UserError(f"{header.path}: layers of several dates, but not the same of each: {counts}. Name them with dates.")
+        raise UserError(
+            f"{header.path}: layers of several dates, but not the same of each: {counts}. Name them with dates."
+        )
     order = [band.name for band in sensor.bands]
     notes = (f"{header.path.name}: left out {', '.join(map(str, lost[:8]))}: no band of {sensor.name}",) if lost else ()
     out = []
@@ -152,7 +156,9 @@ def _by_place(header: Header, sensor: Sensor) -> Part:
             what = f"{header.count} unnamed band{'s' * (header.count > 1)} taken as {', '.join(layout)}"
             note = f"{header.path.name}: {what}; bands= (--bands) names others"
             return Part(places=tuple(range(header.count)), bands=layout, notes=(note,))
-    raise UserError(f"{header.path}: {sensor.name} has {len(own)} bands, the file has {header.count}. {_advice(header, sensor)}")
+    raise UserError(
+        f"{header.path}: {sensor.name} has {len(own)} bands, the file has {header.count}. {_advice(header, sensor)}"
+    )
 
 
 def _advice(header: Header, sensor: Sensor) -> str:
@@ -165,7 +171,7 @@ def _advice(header: Header, sensor: Sensor) -> str:
             f'(--bands): "{first} {second} ... {first} {second} ..." where a date\'s bands stand together, "{first} {first} ... '
             f'{second} {second} ..." where a band\'s dates do; or in the file (band descriptions such as "{first} 2021-04-01").'
         )
-    same = sorted(name for name, other in SENSORS.items() if len(other.bands) == header.count)
+    same = sorted(other.name for other in SHIPPED if len(other.bands) == header.count)
     hint = f" Sensors with {header.count} bands: {', '.join(same)}." if same else ""
     return (
         f'Name its layers in order with --bands {first} {second} ... (in Python bands=("{first}", "{second}", ...)), or in the '

@@ -13,7 +13,7 @@ from rsfm.sensors.observe import days_since_2000
 from rsfm.types import LaterOffset
 
 _RAISED = 1000.0  # what is added
-_TOO_DARK = 700.0  # a band's median below this in raised numbers would be a reflectance below -0.03
+_TOO_DARK = 700.0  # raised numbers below this are reflectances below -0.03, which a few noisy pixels have at most
 _CIRRUS = "B10"  # its reflectance is next to nothing without cirrus, so 1000 there is the offset
 
 
@@ -36,21 +36,24 @@ def later_offset(
         product: names of file and folders.
         tags: metadata, keys in lower case.
         time_days: of sensing.
-        sample: (n c) valid stored numbers.
+        sample: (n c) stored numbers, NaN where there is nothing.
         names: of the c bands.
     """
     if unit in ("dn_offset", "dn_no_offset"):
         return (rule.offset if unit == "dn_offset" else 0.0), ()
+    if sample is not None:
+        there = np.isfinite(sample).any(0)
+        sample, names = sample[:, there], [name for name, some in zip(names, there, strict=True) if some]
     stated = stated_offset(rule, product, tags, where)
     if stated is not None:
         raised, source = stated
-        if sample is not None and len(sample):
+        if sample is not None and sample.size:
             _check_numbers(where, raised, source, sample, names)
         note = f"Sentinel-2 offset of {rule.offset:g} {'applied' if raised else 'not applied'}: {source}"
         return (rule.offset if raised else 0.0), (note,)
-    if sample is None or not len(sample):
+    if sample is None or not sample.size:
         return 0.0, ()
-    low, since = np.percentile(sample, 1, axis=0), days_since_2000(rule.since)
+    low, since = np.nanpercentile(sample, 1, axis=0), days_since_2000(rule.since)
     cirrus = low[list(names).index(_CIRRUS)] if _CIRRUS in names else None
     raised = cirrus >= 900 if cirrus is not None else bool(low.min() >= _TOO_DARK and time_days >= since)
     if not raised and not (time_days >= since or low.min() >= 900):
@@ -62,9 +65,7 @@ def later_offset(
     return (rule.offset if raised else 0.0), (note,)
 
 
-def stated_offset(
-    rule: LaterOffset, product: str, tags: Mapping[str, str], where: str
-) -> tuple[bool, str] | None:
+def stated_offset(rule: LaterOffset, product: str, tags: Mapping[str, str], where: str) -> tuple[bool, str] | None:
     """Whether the numbers carry the offset, and what says so: the offset itself before the baseline. None for silence.
 
     Raises:
@@ -108,14 +109,14 @@ def _baselines(rule: LaterOffset, product: str, tags: Mapping[str, str]) -> list
 def _check_numbers(where: str, raised: bool, source: str, sample: np.ndarray, names: Sequence[str]) -> None:
     """Refuses numbers that cannot be what is stated."""
     if raised:
-        median = float(np.median(sample, axis=0).min())
-        if median < _TOO_DARK:
+        dark = float(np.nanpercentile(sample, 5, axis=0).min())
+        if dark < _TOO_DARK:
             raise UserError(
-                f"{where}: {source}, so its numbers are reflectance x 10000 + {_RAISED:g}, but the median of a band is "
-                f'{median:.0f}: the offset may be off already. Set unit="dn_no_offset" (--unit) if so, or unit="dn_offset".'
+                f"{where}: {source}, so its numbers are reflectance x 10000 + {_RAISED:g}, but a twentieth of a band lies below "
+                f'{dark:.0f}: the offset may be off already. Set unit="dn_no_offset" (--unit) if so, or unit="dn_offset".'
             )
     elif _CIRRUS in names:
-        cirrus = float(np.percentile(sample[:, list(names).index(_CIRRUS)], 1))
+        cirrus = float(np.nanpercentile(sample[:, list(names).index(_CIRRUS)], 1))
         if cirrus >= 900:
             raise UserError(
                 f"{where}: {source}, so its numbers are reflectance x 10000, but the cirrus band starts at {cirrus:.0f}: they "

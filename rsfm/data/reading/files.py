@@ -12,7 +12,7 @@ from rsfm.data.reading.geotiff import GeoRaster, Source, reading
 from rsfm.data.reading.metadata import product_metadata
 from rsfm.data.reading.raster import Raster, product_name
 from rsfm.errors import UserError
-from rsfm.sensors import SENSORS
+from rsfm.sensors import SHIPPED
 from rsfm.sensors.infer import product_match
 from rsfm.sensors.names import band_name
 from rsfm.types import Sensor
@@ -50,7 +50,7 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
         return [[path] for path in paths]
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
-        token = _band_token(path, [sensor] if sensor else list(SENSORS.values()))
+        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
         stem = f"{path.parent}/{_RESOLUTION.sub('', path.stem)}"
         if token is None or path.suffix.lower() not in RASTER_SUFFIXES:
             return [[path] for path in paths]
@@ -82,7 +82,7 @@ def _open_group(group: list[Path], sensor: Sensor | None, times: int | None) -> 
         return list(cube.open_cube(header))
     raster = with_metadata(GeoRaster([Source(path=path)]), path)
     if raster.header.count == 1 and not any(raster.header.descriptions):
-        token = _band_token(path, [sensor] if sensor else list(SENSORS.values()))
+        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
         if token and (sensor or not any(character.isdigit() for character in token)):
             raster.header = dataclasses.replace(raster.header, descriptions=(token,))
     if sensor and len(sensor.bands) == raster.header.count + 1:
@@ -138,7 +138,7 @@ def _band_token(path: Path, sensors: Sequence[Sensor]) -> str | None:
 def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     """The sensor whose bands are all there; among several, the one whose name the product carries, else the first."""
     fits = []
-    for sensor in SENSORS.values():
+    for sensor in SHIPPED:
         names = {
             band_name(sensor, token, path.name, own=not product_match(sensor, path.name))
             for path in files
@@ -155,7 +155,7 @@ def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     shown = ", ".join(path.name for path in files[:3])
     raise UserError(
         f"{folder}: the sensor cannot be told from the file names ({shown} ...). Name it with sensor. "
-        f"Known: {', '.join(sorted(SENSORS))}."
+        f"Known: {', '.join(sorted(s.name for s in SHIPPED))}."
     )
 
 

@@ -30,6 +30,7 @@ from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
 _PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+_PURE = 0.99  # share of a mask's full value from which a shrunk pixel is all inside
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
 
 
@@ -42,12 +43,14 @@ class Source:
         indexes: one-based, empty for all but alpha.
         name: the band the file is named after.
         nodata: a stored number that the file does not declare and its product has for nothing.
+        mask: one-based place of a layer that is 0 where there is nothing.
     """
 
     path: Path
     indexes: tuple[int, ...] = ()
     name: str | None = None
     nodata: float | None = None
+    mask: int | None = None
 
 
 @contextlib.contextmanager
@@ -125,6 +128,13 @@ class GeoRaster:
             chosen = [each[i] for i in places]
         return GeoRaster(chosen, target=self.grid, folder=self.header.path, cloud=self.cloud)
 
+    def masked_by(self, place: int) -> "GeoRaster":
+        """The same acquisition without one of its layers, which is 0 where there is nothing."""
+        (source,) = self.sources
+        rest = tuple(index for i, index in enumerate(source.indexes) if i != place)
+        masked = dataclasses.replace(source, indexes=rest, mask=source.indexes[place])
+        return GeoRaster([masked], target=self.grid, folder=self.header.path, cloud=self.cloud)
+
     def with_nodata(self, nodata: float) -> "GeoRaster":
         """The same acquisition with a number for nothing, which averages and warps then leave out."""
         sources = [dataclasses.replace(source, nodata=nodata) for source in self.sources]
@@ -174,7 +184,9 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(f"{source.path} {bool(shape)}", source.path, Resampling.bilinear, source.nodata, bool(shape))
+        dataset = self._open(
+            f"{source.path} {bool(shape)}", source.path, Resampling.bilinear, source.nodata, bool(shape)
+        )
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -188,6 +200,9 @@ class GeoRaster:
             valid = np.ones(values.shape, bool)
         else:
             valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0
+        if source.mask is not None:
+            layer = dataset.read(source.mask, window=area, out_shape=out[1:], resampling=resampling).astype(np.float32)
+            valid = valid & (layer >= np.ceil(layer.max() * _PURE))[..., None] & (layer > 0)[..., None]
         if _zero_is_plausible(dataset, values.dtype):
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid

@@ -10,7 +10,7 @@ from rsfm.data.reading.bands import SKIP, Part, parts_of, with_wavelengths
 from rsfm.data.reading.raster import Header
 from rsfm.data.reading.wavelengths import Spectrum, fill_widths
 from rsfm.errors import UserError
-from rsfm.sensors import SENSORS
+from rsfm.sensors import SHIPPED
 from rsfm.sensors.infer import infer_sensor, product_match
 from rsfm.sensors.own import spectral_sensor
 from rsfm.types import Sensor
@@ -47,6 +47,7 @@ def identify(
     if spectrum[0]:
         header = _with_spectrum(header, spectrum)
     notes: tuple[str, ...] = ()
+    parts: tuple[Part, ...]
     if sensor is None and header.wavelengths_um:
         sensor, note = _by_wavelengths(header, bands)
         notes = (note,)
@@ -79,10 +80,13 @@ def _with_spectrum(header: Header, spectrum: Spectrum) -> Header:
 def _by_wavelengths(header: Header, bands: Sequence[str] | None) -> tuple[Sensor, str]:
     """The instrument of the table with these wavelengths or this product name, else one made of the wavelengths alone."""
     for part in reversed(header.product.upper().split("/")):
-        for sensor in SENSORS.values():
+        for sensor in SHIPPED:
             if product_match(sensor, part) and with_wavelengths(header, sensor):
-                return sensor, f"sensor {sensor.name}: known by '{product_match(sensor, part)}' in the path and its wavelengths"
-    for sensor in SENSORS.values():
+                return (
+                    sensor,
+                    f"sensor {sensor.name}: known by '{product_match(sensor, part)}' in the path and its wavelengths",
+                )
+    for sensor in SHIPPED:
         centers = [band.center_um for band in sensor.bands]
         if len(centers) == header.count and max(map(_gap, centers, header.wavelengths_um)) <= _SAME_UM:
             return sensor, f"sensor {sensor.name}: known by its wavelengths"
@@ -95,9 +99,7 @@ def _by_wavelengths(header: Header, bands: Sequence[str] | None) -> tuple[Sensor
 def _by_names(header: Header, bands: Sequence[str] | None) -> tuple[Sensor, str]:
     names = header.descriptions if bands is None else [None if name == SKIP else name for name in bands]
     count = header.count if bands is None else len(bands)
-    return infer_sensor(
-        str(header.path), count=count, dtype=header.dtype, descriptions=names, product=header.product
-    )
+    return infer_sensor(str(header.path), count=count, dtype=header.dtype, descriptions=names, product=header.product)
 
 
 def _without_bad(header: Header, part: Part) -> Part:

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -99,6 +99,14 @@ class ArrayRaster:
         chosen = tuple(own[i] for i in places)
         return ArrayRaster(select_header(self.header, places), self._values, self._valid, self._nodata, chosen)
 
+    def masked_by(self, place: int) -> "ArrayRaster":
+        """The same acquisition without one of its layers, which is 0 where there is nothing."""
+        rest = self.select([i for i in range(self.header.count) if i != place])
+        layer = self._values[..., place if self._places is None else self._places[place]] != 0
+        return ArrayRaster(
+            rest.header, self._values, layer if self._valid is None else layer & self._valid, self._nodata, rest._places
+        )
+
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
     ) -> tuple[Shaped[np.ndarray, "h w c"], Bool[np.ndarray, "h w c"]]:
@@ -121,7 +129,9 @@ class ArrayRaster:
 def select_header(header: Header, places: Sequence[int]) -> Header:
     """The header of some of the bands, in this order."""
     of_bands = ("descriptions", "scales", "offsets", "wavelengths_um", "widths_um", "usable")
-    chosen = {name: tuple(getattr(header, name)[i] for i in places) for name in of_bands if getattr(header, name)}
+    chosen: dict[str, Any] = {
+        name: tuple(getattr(header, name)[i] for i in places) for name in of_bands if getattr(header, name)
+    }
     return dataclasses.replace(header, count=len(places), **chosen)
 
 

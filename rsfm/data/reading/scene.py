@@ -19,6 +19,7 @@ from rsfm.data.reading.dates import date_of, series_order
 from rsfm.data.reading.files import open_rasters
 from rsfm.data.reading.geotiff import GeoRaster
 from rsfm.data.reading.grids import location, moved, pixel_size, same_grid, shrunk
+from rsfm.data.reading.masks import without_mask_layer
 from rsfm.data.reading.nodata import NoData, count_note, few_numbers, no_data
 from rsfm.data.reading.product import identify
 from rsfm.data.reading.raster import Raster, Window, sample_pixels
@@ -161,6 +162,10 @@ def open_scene(
     times = len(dates) if dates and len(paths) == 1 else None
     files = open_rasters([Path(path) for path in paths], chosen, times)
     notes: list[str] = [note for raster in files for note in raster.header.notes]
+    if bands is None:
+        looked_at = [without_mask_layer(raster) for raster in files]
+        files = [raster for raster, _ in looked_at]
+        notes.extend(note for _, note in looked_at if note)
     given = _spectrum(wavelengths_um)
     largest = max(files, key=lambda raster: raster.header.count)
     first = identify(largest.header, sensor=chosen, bands=bands, spectrum=given)
@@ -200,7 +205,7 @@ def open_scene(
 
 
 def _spectrum(wavelengths_um: Sequence[float] | Spectrum) -> Spectrum:
-    pair = list(wavelengths_um)
+    pair: list[Any] = list(wavelengths_um)
     if len(pair) == 2 and all(np.ndim(part) == 1 for part in pair):
         centers, widths = ([float(x) for x in np.asarray(part)] for part in pair)
     else:
@@ -297,7 +302,9 @@ def _prepare(
     bands = choose_bands(sensor, told)
     numbers, valid = sample_pixels(raster, indexes)
     if not valid.any():
-        raise UserError(f"{where}: no valid pixel: all nodata, transparent or NaN. Check the file and its nodata value.")
+        raise UserError(
+            f"{where}: no valid pixel: all nodata, transparent or NaN. Check the file and its nodata value."
+        )
     converted = how["unit"] is None and header.dtype.kind in "iu" or how["unit"] in ("dn", "dn_offset", "dn_no_offset")
     cut = bool(re.search(r"harmoni[sz]ed", header.product.lower())) or how["unit"] == "dn_no_offset"
     nothing = no_data(sensor, bands, header.dtype, converted=converted, plausible_zero=cut)
@@ -307,8 +314,6 @@ def _prepare(
             f"{where}: no valid pixel: all that is not nodata is {numbers[valid].flat[0]:g}, which is no measurement of "
             f"{sensor.name}. Check the file."
         )
-    there = np.asarray(measured.any(0))
-    usable = measured[:, there].all(1)
     calibration = calibrate(
         sensor,
         bands,
@@ -319,7 +324,7 @@ def _prepare(
         product=header.product,
         tags=header.tags,
         time_days=day,
-        sample=numbers[usable] if usable.any() else None,
+        sample=np.where(measured, numbers, np.float32(np.nan)),
         **how,
     )
     values = np.where(measured, calibration.apply(numbers), np.float32(np.nan))

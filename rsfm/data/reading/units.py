@@ -90,7 +90,7 @@ def calibrate(
         product: names of the file and of the folders it is in.
         tags: the metadata of the file and of its product.
         time_days: acquisition, days since 2000.
-        sample: some valid stored numbers, for what neither name nor tag tells.
+        sample: some stored numbers, NaN where there is nothing, for what neither name nor tag tells.
     """
     if unit is not None and unit not in units_of(sensor):
         raise unknown(f"unit of {sensor.name}", unit, units_of(sensor))
@@ -106,7 +106,9 @@ def calibrate(
     own = np.array(scales or [1.0] * c, np.float32), np.array(offsets or [0.0] * c, np.float32)
     if ((own[0] != 1).any() or (own[1] != 0).any()) and unit in (None, "dn"):
         if not (np.isfinite(own[0]).all() and np.isfinite(own[1]).all() and own[0].all()):
-            raise UserError(f"{where}: the file's own scale is {own[0][0]:g}, its offset {own[1][0]:g}. Set --scale and --offset.")
+            raise UserError(
+                f"{where}: the file's own scale is {own[0][0]:g}, its offset {own[1][0]:g}. Set --scale and --offset."
+            )
         _check_own(sensor, where, own[1], product, lowered)
         note = f"scale {own[0][0]:g}, offset {own[1][0]:g}: as the file says"
         return Calibration(scale=own[0], offset=own[1], notes=(note,))
@@ -129,7 +131,9 @@ def _by_user(where: str, unit: str | None, c: int, scale: float | None, offset: 
         raise UserError(f"{where}: both a unit ({unit}) and a scale or offset are given. Give one of them.")
     factor, shift = 1.0 if scale is None else scale, 0.0 if offset is None else offset
     if not (math.isfinite(factor) and factor != 0 and math.isfinite(shift)):
-        raise UserError(f"{where}: scale {factor:g}, offset {shift:g}: expected finite numbers and a scale other than 0.")
+        raise UserError(
+            f"{where}: scale {factor:g}, offset {shift:g}: expected finite numbers and a scale other than 0."
+        )
     ones = np.ones(c, np.float32)
     return Calibration(scale=ones * np.float32(factor), offset=ones * np.float32(shift))
 
@@ -158,8 +162,9 @@ def _by_product(
     for processing in sensor.processings:
         if re.search(processing.pattern, product.upper()):
             note = f"{sensor.name}: {processing.title}, scale {processing.scale:g}, offset {processing.offset:g}, by its name"
-            scale, offset = ones * np.float32(processing.scale), ones * np.float32(processing.offset)
-            return Calibration(scale=scale, offset=offset, notes=(note,))
+            return Calibration(
+                scale=ones * np.float32(processing.scale), offset=ones * np.float32(processing.offset), notes=(note,)
+            )
     offset, notes = sensor.offset, tuple[str, ...]()
     if sensor.later_offset:
         offset, notes = later_offset(

@@ -13,7 +13,14 @@ from pathlib import Path
 from rsfm.errors import UserError
 
 _NANOMETRES = 100.0  # no band of an optical sensor is at 100 um: larger numbers without a unit are nanometres
-_CENTRE = ("central_wavelength_um", "wavelength_um", "wavelength_nm", "wavelength", "central_wavelength", "center_wavelength")
+_CENTRE = (
+    "central_wavelength_um",
+    "wavelength_um",
+    "wavelength_nm",
+    "wavelength",
+    "central_wavelength",
+    "center_wavelength",
+)
 _WIDTH = ("fwhm_um", "fwhm_nm", "fwhm", "bandwidth", "width_um", "width_nm", "width")
 _UNIT = ("wavelength_units", "wavelength_unit", "units_wavelength")
 Spectrum = tuple[tuple[float, ...], tuple[float, ...]]  # centres and widths in micrometres, both empty where unknown
@@ -88,7 +95,9 @@ def _from_json(content: object) -> Spectrum:
     if isinstance(content, list):
         return spectrum([float(x) for x in content])
     table = {str(key).lower(): value for key, value in content.items()}  # type: ignore[attr-defined]
-    centers = next((table[key] for key in ("wavelengths", "wavelengths_um", "wavelengths_nm", "wavelength") if key in table), [])
+    centers: list[float] = next(
+        (table[key] for key in ("wavelengths", "wavelengths_um", "wavelengths_nm", "wavelength") if key in table), []
+    )
     unit = "um" if "wavelengths_um" in table else "nm" if "wavelengths_nm" in table else str(table.get("units", ""))
     return spectrum([float(x) for x in centers], [float(x) for x in table.get("fwhm", ())], unit)
 
@@ -103,7 +112,9 @@ def _from_lines(text: str) -> Spectrum:
         return spectrum(numbers[0])
     if len({len(row) for row in numbers}) > 1:
         raise ValueError("lines of different lengths")
-    column = 1 if numbers and len(numbers[0]) > 2 or "band" in names and len(numbers[0]) > 1 else 0  # a running number first
+    column = (
+        1 if numbers and len(numbers[0]) > 2 or "band" in names and len(numbers[0]) > 1 else 0
+    )  # a running number first
     widths = [row[column + 1] for row in numbers] if numbers and len(numbers[0]) > column + 1 else []
     unit = "nm" if "nm" in names or "nano" in names else "um" if "um" in names or "micro" in names else ""
     return spectrum([row[column] for row in numbers], widths, unit)
