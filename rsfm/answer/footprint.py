@@ -136,6 +136,7 @@ def open_footprint(
     wavelengths_um: Sequence[float] | Spectrum = (),
     scale: float | None = None,
     offset: float | None = None,
+    allow_vrt: bool = False,
 ) -> SceneFootprint:
     """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
 
@@ -145,6 +146,7 @@ def open_footprint(
         dates: acquisition dates, one for each path; empty to tell them from the files.
         unit: of the values where the files are already in physical units.
         bands, wavelengths_um, scale, offset: of every file, see `open_scene`; for scenes of one sensor.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_footprint(["s2.tif", "s1.tif"], sensors=["sentinel2_l2a", "sentinel1_rtc"])
     """
@@ -153,7 +155,7 @@ def open_footprint(
     if len(sensors) not in (0, 1, len(paths)):
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
     how: dict[str, Any] = {"unit": unit, "bands": bands or None, "wavelengths_um": wavelengths_um}
-    how |= {"scale": scale, "offset": offset}
+    how |= {"scale": scale, "offset": offset, "allow_vrt": allow_vrt}
     named: list[str | None] = [None] * len(paths)
     if sensors:
         named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import UserError, lookup
+from rsfm.errors import lookup, one_line
 
 HELP = """Ask in words; "Map the water." gives a map, "How many hectares of water are there?" a number with its interval.
   /map CLASSES   map classes, as in /map water, trees
@@ -30,6 +30,7 @@ def chat(
     wavelengths: Path | None = None,
     scale: float | None = None,
     offset: float | None = None,
+    allow_vrt: bool = False,
     out: Path | None = None,
     system: str = "",
     max_new_tokens: int = 96,
@@ -57,6 +58,7 @@ def chat(
         wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
         scale: physical = number * scale + offset, where files and products do not say so.
         offset: see scale.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for the maps: mask.tif (COG), mask.geojson, overlay.png, then mask_2.tif and so on.
         system: what the model is told before the first question.
         max_new_tokens: longest answer in tokens.
@@ -67,6 +69,7 @@ def chat(
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
+    how["allow_vrt"] = allow_vrt
     if wavelengths is not None:
         from rsfm.data.reading.wavelengths import read_wavelengths
 
@@ -100,7 +103,7 @@ class Terminal:
         }
 
     def run(self) -> int:
-        """Until /quit or the end of the input. A mistake is told in a line, and the dialogue goes on."""
+        """Until /quit or the end of the input. An error of any kind is a line, and the dialogue goes on."""
         if sys.stdin.isatty():
             import readline  # noqa: F401  arrow keys and history in input()
         while True:
@@ -112,10 +115,12 @@ class Terminal:
                 return 0
             try:
                 self.take(line)
-            except UserError as error:
-                print(f"rsfm: {' '.join(str(error).split())}", flush=True)
             except KeyboardInterrupt:
                 print("\n(stopped)", flush=True)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # memory, too: the next question is asked of the same scene
+                print(f"rsfm: {one_line(error)}", flush=True)
 
     def take(self, line: str) -> None:
         """One line: a command or a question."""

@@ -24,6 +24,7 @@ def predict(
     wavelengths: Path | None = None,
     scale: float | None = None,
     offset: float | None = None,
+    allow_vrt: bool = False,
     out: Path | None = None,
     overlap: float = 0.25,
     probability: bool = False,
@@ -58,6 +59,7 @@ def predict(
         wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
         scale: physical = number * scale + offset, where files and products do not say so.
         offset: see scale.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.
         probability: keep the class probabilities as probability.tif, too.
@@ -70,6 +72,7 @@ def predict(
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
+    how["allow_vrt"] = allow_vrt
     if wavelengths is not None:
         from rsfm.data.reading.wavelengths import read_wavelengths
 

@@ -5,13 +5,14 @@ import json
 import math
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsfm.config import from_json, to_json
+from rsfm.data.writing.atomic import append_text, write_text
 from rsfm.errors import UserError
+from rsfm.scoring.commits import current_commit
 
 BASELINES = "baselines"  # the `config` of a row that no learned model made
 BEGIN, END = re.compile(r"<!-- results(?:: (?P<datasets>[a-z0-9_/ -]+?))? -->"), "<!-- /results -->"
@@ -81,20 +82,6 @@ def read_rows(folder: Path) -> list[Result]:
     return rows
 
 
-def current_commit(folder: Path) -> str:
-    """The commit where `folder` lies, with "+" if any Python there differs; "unknown" outside a clone."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", ":(top)*.py")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any] | Result]) -> list[Result]:
     """Checks rows, fills in the commit where none is given, and appends them to `path` in one write.
 
@@ -102,19 +89,12 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any] | Result]) -> list[
         The rows as written.
     """
     check_writable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    commit = current_commit(path.parent)
+    commit = current_commit(next(folder for folder in path.parents if folder.is_dir()))
     checked = []
     for i, row in enumerate(rows):
         result = _parse(to_json(row), f"row {i} for {path.name}")
         checked.append(result if result.commit else dataclasses.replace(result, commit=commit))
-    size = path.stat().st_size if path.exists() else None
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
-    except OSError as error:
-        path.unlink() if size is None else os.truncate(path, size)  # no half of a row stays
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Free some space, or choose another.") from error
+    append_text(path, "".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
     return checked
 
 
@@ -208,5 +188,5 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
     chosen = [row for row in rows if not wanted or {row.dataset, f"{row.dataset}/{row.protocol}"} & set(wanted)]
     body = tables(chosen)
     before, after = text[: begins[0].end()], text[text.index(END) :]
-    readme_path.write_text(f"{before}\n{body}\n{after}", encoding="utf-8")
+    write_text(readme_path, f"{before}\n{body}\n{after}")
     return body

@@ -13,7 +13,7 @@ from rsfm.sensors.observe import days_since_2000
 from rsfm.types import LaterOffset
 
 _RAISED = 1000.0  # what is added
-_TOO_DARK = 700.0  # raised numbers below this are reflectances below -0.03, which a few noisy pixels have at most
+_TOO_DARK = 700.0  # raised numbers below this are reflectances below -0.03, which no quarter of a scene has
 _CIRRUS = "B10"  # its reflectance is next to nothing without cirrus, so 1000 there is the offset
 
 
@@ -109,10 +109,10 @@ def _baselines(rule: LaterOffset, product: str, tags: Mapping[str, str]) -> list
 def _check_numbers(where: str, raised: bool, source: str, sample: np.ndarray, names: Sequence[str]) -> None:
     """Refuses numbers that cannot be what is stated."""
     if raised:
-        dark = float(np.nanpercentile(sample, 5, axis=0).min())
+        dark = float(np.nanpercentile(sample, 25, axis=0).min())
         if dark < _TOO_DARK:
             raise UserError(
-                f"{where}: {source}, so its numbers are reflectance x 10000 + {_RAISED:g}, but a twentieth of a band lies below "
+                f"{where}: {source}, so its numbers are reflectance x 10000 + {_RAISED:g}, but a quarter of a band lies below "
                 f'{dark:.0f}: the offset may be off already. Set unit="dn_no_offset" (--unit) if so, or unit="dn_offset".'
             )
     elif _CIRRUS in names:

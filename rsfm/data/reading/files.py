@@ -21,14 +21,23 @@ RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bsq", ".bi
 _RESOLUTION = re.compile(r"[_-](?:[126]0m|[126]0)$", re.IGNORECASE)
 
 
-def open_rasters(paths: Sequence[Path], sensor: Sensor | None, times: int | None = None) -> list[Raster]:
-    """The files in these paths, in their order; `times`: how many dates the user names, where there is one path."""
+def open_rasters(
+    paths: Sequence[Path], sensor: Sensor | None, times: int | None = None, *, allow_vrt: bool = False
+) -> list[Raster]:
+    """The files in these paths, in their order.
+
+    Args:
+        paths: files and folders.
+        sensor: the instrument, None where it is not known yet.
+        times: how many dates the user names, where there is one path.
+        allow_vrt: read a VRT, too.
+    """
     for path in paths:
         check_exists(path)
     groups = _grouped(paths, sensor)
     rasters: list[Raster] = []
     for group in groups:
-        rasters.extend(_open_group(group, sensor, times))
+        rasters.extend(_open_group(group, sensor, times, allow_vrt))
     return rasters
 
 
@@ -61,17 +70,17 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
     return [list(group.values()) for group in groups.values()] if together else [[path] for path in paths]
 
 
-def _open_group(group: list[Path], sensor: Sensor | None, times: int | None) -> list[Raster]:
+def _open_group(group: list[Path], sensor: Sensor | None, times: int | None, allow_vrt: bool) -> list[Raster]:
     path = group[0]
     if len(group) > 1:
-        return [stack_bands(group, sensor, folder=path.parent)]
+        return [stack_bands(group, sensor, folder=path.parent, allow_vrt=allow_vrt)]
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in RASTER_SUFFIXES and p.is_file())
         if not files:
             raise UserError(
                 f"{path}: the folder holds no raster. Expected one-band files such as *_B02.tif or *_B02_10m.jp2."
             )
-        return [stack_bands(files, sensor, folder=path)]
+        return [stack_bands(files, sensor, folder=path, allow_vrt=allow_vrt)]
     suffix = path.suffix.lower()
     if suffix in picture.SUFFIXES:
         return [picture.open_picture(path)]
@@ -80,7 +89,7 @@ def _open_group(group: list[Path], sensor: Sensor | None, times: int | None) -> 
     header = path.with_suffix(".hdr") if path.with_suffix(".hdr").exists() else path.with_name(path.name + ".hdr")
     if header.exists() and suffix not in (".tif", ".tiff", ".jp2"):
         return list(cube.open_cube(header))
-    raster = with_metadata(GeoRaster([Source(path=path)]), path)
+    raster = with_metadata(GeoRaster([Source(path=path, allow_vrt=allow_vrt)]), path)
     if raster.header.count == 1 and not any(raster.header.descriptions):
         token = _band_token(path, [sensor] if sensor else list(SHIPPED))
         if token and (sensor or not any(character.isdigit() for character in token)):
@@ -91,13 +100,14 @@ def _open_group(group: list[Path], sensor: Sensor | None, times: int | None) -> 
     return [raster]
 
 
-def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -> GeoRaster:
+def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path, allow_vrt: bool = False) -> GeoRaster:
     """One-band files as one raster on the finest grid, bands in the sensor's order, with the cloud layer if any.
 
     Args:
         files: rasters; those that are no band of the sensor are left out (true colour, aerosol, ...).
         sensor: None to tell it from the bands that are there.
         folder: what they are together, for messages.
+        allow_vrt: the files may be VRTs of files in their own folder.
     """
     clouds = [(path, kind) for path in files if (kind := cloud_kind(path))]
     chosen = sensor or _sensor_of(files, folder)
@@ -105,7 +115,7 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -
     for path in files:
         token = _band_token(path, [chosen])
         name = band_name(chosen, token, path.name) if token else None
-        if name and (name not in found or _pixels(path) > _pixels(found[name])):
+        if name and (name not in found or _pixels(path, allow_vrt) > _pixels(found[name], allow_vrt)):
             found[name] = path
     if not found:
         names = ", ".join(band.name for band in chosen.bands[:6])
@@ -113,7 +123,9 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -
             f"{folder}: no file is named after a band of {chosen.name} ({names} ...). Found {files[0].name}, ..."
         )
     sources = [
-        Source(path=found[band.name], indexes=(1,), name=band.name) for band in chosen.bands if band.name in found
+        Source(path=found[band.name], indexes=(1,), name=band.name, allow_vrt=allow_vrt)
+        for band in chosen.bands
+        if band.name in found
     ]
     return with_metadata(GeoRaster(sources, folder=folder, cloud=clouds[0] if clouds else None), sources[0].path)
 
@@ -159,7 +171,7 @@ def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     )
 
 
-def _pixels(path: Path) -> int:
+def _pixels(path: Path, allow_vrt: bool) -> int:
     with reading(path):
-        header = GeoRaster([Source(path=path)]).header
+        header = GeoRaster([Source(path=path, allow_vrt=allow_vrt)]).header
     return header.height * header.width

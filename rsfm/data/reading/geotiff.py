@@ -44,6 +44,7 @@ class Source:
         name: the band the file is named after.
         nodata: a stored number that the file does not declare and its product has for nothing.
         mask: one-based place of a layer that is 0 where there is nothing.
+        allow_vrt: the file may be a VRT of files in its own folder.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Source:
     name: str | None = None
     nodata: float | None = None
     mask: int | None = None
+    allow_vrt: bool = False
 
 
 @contextlib.contextmanager
@@ -158,16 +160,16 @@ class GeoRaster:
             return None
         path, kind = self.cloud
         with reading(path), self._lock:
-            layer = self._open("cloud", path, Resampling.nearest).read(
+            layer = self._open("cloud", Source(path=path), Resampling.nearest).read(
                 1, window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
         return CLOUD_KINDS[kind](layer)
 
     def with_alpha_as_band(self) -> "GeoRaster":
         """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
-        path = self.sources[0].path
-        with reading(path), open_raster(path) as dataset:
-            return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
+        source = self.sources[0]
+        with reading(source.path), open_raster(source.path, allow_vrt=source.allow_vrt) as dataset:
+            return GeoRaster([dataclasses.replace(source, indexes=tuple(dataset.indexes))])
 
     def close(self) -> None:
         """Closes the files; the next read opens them again."""
@@ -184,9 +186,7 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(
-            f"{source.path} {bool(shape)}", source.path, Resampling.bilinear, source.nodata, bool(shape)
-        )
+        dataset = self._open(f"{source.path} {bool(shape)}", source, Resampling.bilinear, averaged=bool(shape))
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -207,16 +207,14 @@ class GeoRaster:
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
-    def _open(
-        self, key: str, path: Path, resampling: Resampling, nodata: float | None = None, averaged: bool = False
-    ) -> Any:
+    def _open(self, key: str, source: Source, resampling: Resampling, *, averaged: bool = False) -> Any:
         if self._handles is None:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
-            dataset = open_raster(path)
+            dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
-            self._handles[key] = _on_grid(dataset, self.grid, resampling, nodata, averaged)
+            self._handles[key] = _on_grid(dataset, self.grid, resampling, source.nodata, averaged)
         return self._handles[key]
 
     def _check_places(self, headers: Sequence[Header]) -> None:
@@ -244,7 +242,7 @@ def _header(source: Source) -> tuple[Header, Source]:
     """What a file says of the source's bands, and the source with the places of its bands written out."""
     path = source.path
     with reading(path):
-        dataset = open_raster(path)
+        dataset = open_raster(path, allow_vrt=source.allow_vrt)
         with dataset:
             if not dataset.count:
                 inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"

@@ -139,6 +139,7 @@ def open_scene(
     wavelengths_um: Sequence[float] | Spectrum = (),
     scale: float | None = None,
     offset: float | None = None,
+    allow_vrt: bool = False,
 ) -> Scene:
     """Opens images of one place by one instrument. Reads a small sample of the pixels, no more.
 
@@ -153,6 +154,7 @@ def open_scene(
         bands: names of each file's layers in order, "skip" for one to leave out.
         wavelengths_um: centres of the layers in micrometres, or centres and widths; they come before the files' own.
         scale, offset: physical = number * scale + offset, where the files and their products do not say so.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_scene(["S2A_MSIL2A_20170613T101031_87_48"]).read((0, 0, 64, 64))
     """
@@ -160,7 +162,7 @@ def open_scene(
         raise UserError("No scene given. Name at least one image file or folder of one-band images.")
     chosen = find_sensor(sensor) if sensor is not None else None
     times = len(dates) if dates and len(paths) == 1 else None
-    files = open_rasters([Path(path) for path in paths], chosen, times)
+    files = open_rasters([Path(path) for path in paths], chosen, times, allow_vrt=allow_vrt)
     notes: list[str] = [note for raster in files for note in raster.header.notes]
     if bands is None:
         looked_at = [without_mask_layer(raster) for raster in files]

@@ -279,3 +279,10 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     write_image(tmp_path / "image.tif", image, None, ("a", "b"))
     with gdal(), open_raster(tmp_path / "image.tif") as dataset:
         np.testing.assert_array_equal(np.moveaxis(dataset.read(), 0, -1), image)
+
+
+def test_a_scene_may_be_a_vrt_where_the_user_says_so(tmp_path: Path) -> None:
+    write_tif(tmp_path / "tile.tif", np.ones((40, 50, 1), np.uint16))
+    path = mosaic(tmp_path / "scene.vrt", "tile.tif")
+    scene = open_scene([path], sensor="ndvi_series", allow_vrt=True)
+    assert (scene.height, scene.width) == (40, 50)
