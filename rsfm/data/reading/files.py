@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsfm.data.reading import cube, picture
+from rsfm.data.reading import cube, hdf, picture
 from rsfm.data.reading.clouds import cloud_kind
+from rsfm.data.reading.formats import HDF5_SIGNATURE, beginning
 from rsfm.data.reading.geotiff import GeoRaster, Source, reading
 from rsfm.data.reading.metadata import product_metadata
 from rsfm.data.reading.raster import Raster, product_name
@@ -84,6 +85,8 @@ def _open_group(group: list[Path], sensor: Sensor | None, times: int | None, all
     suffix = path.suffix.lower()
     if suffix in picture.SUFFIXES:
         return [picture.open_picture(path)]
+    if suffix in hdf.SUFFIXES and beginning(path, 8) == HDF5_SIGNATURE:
+        return list(hdf.open_hdf(path))
     if suffix in cube.SUFFIXES:
         return list(cube.open_cube(path, len(sensor.bands) if sensor else None, times))
     header = path.with_suffix(".hdr") if path.with_suffix(".hdr").exists() else path.with_name(path.name + ".hdr")
