@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import lookup, one_line
+from rsfm.errors import lookup, one_line, printable
 
 HELP = """Ask in words; "Map the water." gives a map, "How many hectares of water are there?" a number with its interval.
   /map CLASSES   map classes, as in /map water, trees
@@ -138,12 +138,12 @@ class Terminal:
     def say(self, question: str) -> None:
         """Asks, prints the pieces, keeps a map."""
         for piece in self.talk.ask(question):
-            print(piece, end="", flush=True)
+            print(printable(piece), end="", flush=True)
         print(flush=True)
         if self.talk.forgotten:
             print(f"(the first {self.talk.forgotten} turns no longer fit into the context and were left out)")
         for note in self.talk.answer.notes:
-            print(f"({note})")
+            print(printable(f"({note})"))
         if self.talk.answer.mask is not None:
             self.keep()
 
