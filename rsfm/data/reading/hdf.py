@@ -329,10 +329,10 @@ def _header(
     vertical, horizontal = (_coordinate(file, item, axis) for axis in axes)
     crs, transform = None, IDENTITY
     if vertical is not None and horizontal is not None and height > 1 and width > 1:
-        a, e = (horizontal[-1] - horizontal[0]) / (width - 1), (vertical[-1] - vertical[0]) / (height - 1)
+        a, e = float(horizontal[-1] - horizontal[0]) / (width - 1), float(vertical[-1] - vertical[0]) / (height - 1)
         even = np.allclose(np.diff(horizontal), a, rtol=1e-2) and np.allclose(np.diff(vertical), e, rtol=1e-2)
         if even and a and e:
-            transform = (a, 0.0, horizontal[0] - a / 2, 0.0, e, vertical[0] - e / 2)
+            transform = (a, 0.0, float(horizontal[0]) - a / 2, 0.0, e, float(vertical[0]) - e / 2)
             crs = _crs(file, item) or ("EPSG:4326" if _names(file, item)[axes[0]].startswith("lat") else None)
     return Header(
         path=path,

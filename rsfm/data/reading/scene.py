@@ -234,15 +234,16 @@ def _dates(
                 "give one for each image, in the same order."
             )
         return np.array([days_since_2000(date) for date in dates]), []
-    of_file = Counter(raster.header.path for raster in rasters)
+    told = [date_of(raster.header.product, raster.header.tags) for raster in rasters]
+    of_file = Counter((raster.header.path, day) for raster, (day, _) in zip(rasters, told, strict=True))
     found: list[tuple[float, str | None]] = []
-    for raster, day in zip(rasters, days, strict=True):
+    for raster, day, own in zip(rasters, days, told, strict=True):
         if not math.isnan(day):
             found.append((day, None))
-        elif of_file[raster.header.path] > 1:  # a file's one date does not tell its acquisitions apart
+        elif of_file[raster.header.path, own[0]] > 1:  # a file's one date does not tell its acquisitions apart
             found.append((math.nan, None))
         else:
-            found.append(date_of(raster.header.product, raster.header.tags))
+            found.append(own)
     written = Counter(day for day, note in found if note)  # two files written at once were not taken at once
     found = [(math.nan, None) if note and written[day] > 1 else (day, note) for day, note in found]
     notes = [note for _, note in found if note]
