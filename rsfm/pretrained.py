@@ -57,6 +57,10 @@ class Pretrained:
         sensor: str | None = None,
         dates: Sequence[str] | None = None,
         unit: str | None = None,
+        bands: Sequence[str] = (),
+        wavelengths_um: Sequence[float] = (),
+        scale: float | None = None,
+        offset: float | None = None,
         **options: Any,
     ) -> Answer:
         """Asks one question of a scene of any size.
@@ -64,9 +68,12 @@ class Pretrained:
         Args:
             source: a path, or a list of paths: several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
             question: in words; "Map the water." gives a mask.
-            sensor: a key of SENSORS; told from the file where it can be.
+            sensor: a key of SENSORS, or a .toml or .json file of one's own; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
+            bands: names of the file's layers in order, "skip" for one that is no band of the sensor.
+            wavelengths_um: of the layers, where the file does not say them: any spectral cube is read by them.
+            scale, offset: physical = number * scale + offset, where the file does not say so.
             options: of rsfm.answer.predict.predict: overlap, batch_size, max_new_tokens, probability, progress.
 
         Returns:
@@ -79,7 +86,9 @@ class Pretrained:
             source = [source]
         if isinstance(source, (list, tuple)):
             named = [sensor] if sensor else []
-            source = open_footprint(list(source), sensors=named, dates=dates or (), unit=unit)
+            how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
+            how |= {"scale": scale, "offset": offset}
+            source = open_footprint(list(source), sensors=named, dates=dates or (), **how)
         return predict(self.model, self.processor, source, question, **options)
 
 
