@@ -17,12 +17,13 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
+from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, to_json
-from rsfm.errors import UserError, unknown
+from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
 from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
-from rsfm.processor import Processor
+from rsfm.processor import Plan, Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
 from rsfm.types import Answer
@@ -31,6 +32,8 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER = "adapter.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
+FOUNDATION = "foundation"  # "kind" in config.json where none is named
+PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,15 +75,15 @@ class Pretrained:
         Returns:
             The answer, in physical units and on the scene's grid.
         """
-        from rsfm.answer.footprint import open_footprint
+        from rsfm.answer.footprint import open_source
         from rsfm.answer.predict import predict
 
-        if isinstance(source, (str, Path)):
-            source = [source]
-        if isinstance(source, (list, tuple)):
-            named = [sensor] if sensor else []
-            source = open_footprint(list(source), sensors=named, dates=dates or (), unit=unit)
-        return predict(self.model, self.processor, source, question, **options)
+        footprint = open_source(source, sensor=sensor, dates=dates, unit=unit)
+        return predict(self.model, self.processor, footprint, question, **options)
+
+    def plan(self, question: str) -> Plan:
+        """Whether a question asks for a map, and of which classes."""
+        return self.processor.plan(question)
 
 
 def save_checkpoint(
@@ -117,7 +120,7 @@ def save_checkpoint(
     return folder
 
 
-def load(name_or_folder: str | Path) -> Pretrained:
+def load(name_or_folder: str | Path) -> Pretrained | LandCover:
     """Loads a shipped checkpoint by name, any checkpoint folder, or an adapter's folder with the base it names.
 
     Raises:
@@ -126,10 +129,28 @@ def load(name_or_folder: str | Path) -> Pretrained:
     folder = find(name_or_folder)
     if (folder / ADAPTER).exists():
         return _load_adapter(folder)
-    for part in FILES:
-        if not (folder / part).exists():
-            raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
+    data = _read_config(folder)
+    kind = data.get("kind", FOUNDATION)
+    if kind == FOUNDATION:
+        return _load_foundation(folder, data)
+    return lookup(PUBLISHED, "kind of checkpoint", kind)(folder, data.get("model"))
+
+
+def load_foundation(name_or_folder: str | Path) -> Pretrained:
+    """As `load`, of a model that reads and writes words; UserError for one that only makes maps."""
+    loaded = load(name_or_folder)
+    if not isinstance(loaded, Pretrained):
+        raise UserError(
+            f"{loaded.name} maps land cover and has no words: rsfm predict and rsfm evaluate use it. "
+            "Choose another checkpoint, e.g. nano."
+        )
+    return loaded
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
+    if not path.exists():
+        raise UserError(f"{folder}: config.json is missing. A checkpoint folder holds {', '.join(FILES)}.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -138,7 +159,14 @@ def load(name_or_folder: str | Path) -> Pretrained:
         raise UserError(
             f"{path}: expected format 1 to {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}. Update rsfm."
         )
-    config = from_json(ModelConfig, data.get("model"), where=str(path))
+    return data
+
+
+def _load_foundation(folder: Path, data: dict[str, Any]) -> Pretrained:
+    for part in FILES:
+        if not (folder / part).exists():
+            raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
+    config = from_json(ModelConfig, data.get("model"), where=str(folder / "config.json"))
     processor = Processor.load(folder)
     _check_pair(folder, config, processor)
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
@@ -201,7 +229,7 @@ def _load_adapter(folder: Path) -> Pretrained:
         raise UserError(f"{path}: its base is not here: {error} Put the base's place under 'base'.") from error
     if fingerprint(home / "model.safetensors") != digest:
         raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
-    loaded = load(home)
+    loaded = load_foundation(home)
     adapt(loaded.model, lora, rngs=nnx.Rngs(0))
     own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
     missing = sorted(set(data.get("tensors", ())) - tensors.keys())

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from rasterio.crs import CRS
@@ -161,6 +161,26 @@ def open_footprint(
         when = [dates[i] for i in members] if dates else None
         scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, unit=unit))
     return SceneFootprint(scenes)
+
+
+def open_source(
+    source: Any, *, sensor: str | None = None, dates: Sequence[str] | None = None, unit: str | None = None
+) -> Footprint:
+    """A footprint of whatever can be predicted: a path, several, a Scene, a Record, or a footprint as it is.
+
+    Args:
+        source: see above; several paths are dates of one sensor, or sensors of one place.
+        sensor: a key of SENSORS; told from the files where it can be.
+        dates: ISO date of each file; read from names and tags where not given.
+        unit: of the values where the files are already in physical units.
+    """
+    if isinstance(source, (str, Path)):
+        source = [source]
+    if isinstance(source, (list, tuple)):
+        return open_footprint(list(source), sensors=[sensor] if sensor else [], dates=dates or (), unit=unit)
+    if isinstance(source, Record):
+        return RecordFootprint(source)
+    return SceneFootprint([source]) if isinstance(source, Scene) else source
 
 
 def merge(records: Sequence[Record]) -> Record:
