@@ -30,6 +30,7 @@ from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.tasks.forecasting import check_series
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
+from rsfm.text.questions import plain
 from rsfm.types import Answer, Mask, Predictions, Record, Sample, Value
 
 
@@ -83,6 +84,7 @@ def predict(
     Returns:
         The answer; a mask lies on the scene's grid.
     """
+    question = plain(question)
     footprint, plan = as_footprint(source), processor.plan(question)
     check_series(question, footprint.read((0, 0, 1, 1)))
     if not plan.legend:
