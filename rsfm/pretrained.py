@@ -144,6 +144,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        check_digests(folder)  # a damaged copy says so
         raise UserError(f"{path}: expected JSON, found: {error}. Copy the checkpoint folder again.") from error
     if not isinstance(data, dict) or not isinstance(data.get("format"), int) or data["format"] > FORMAT:
         raise UserError(
