@@ -55,6 +55,7 @@ class Bench:
 BENCHES = {
     "terramesh_l1c": Bench(dataset="terramesh", splits=("l1c_train", "l1c_test"), level="sentinel2_l1c", each=True),
     "terramesh": Bench(dataset="terramesh", splits=("train", "test"), level="sentinel2_l2a", each=True),
+    "hls_worldcover306": Bench(dataset="hls_worldcover306", splits=("val", "test"), level="hls_l30"),
     "satclip_s2_global": Bench(dataset="satclip_s2_global", splits=("train", "val", "test"), level="sentinel2_l2a"),
 }
 METRICS = ("overall_accuracy", "miou", "kappa")
