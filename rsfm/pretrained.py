@@ -21,13 +21,13 @@ from rsfm.data.writing.digests import check_digests, sha256, write_digests
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
-from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
+from rsfm.models.upgrade import FORMAT, upgraded_model, upgraded_names
+from rsfm.nn.weights import assign, named_parameters, read_tensors, save_weights
 from rsfm.processor import Plan, Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
-FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER = "adapter.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
@@ -158,11 +158,13 @@ def _load_foundation(folder: Path, data: dict[str, Any]) -> Pretrained:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
     check_digests(folder)
-    config = from_json(ModelConfig, data.get("model"), where=str(folder / "config.json"))
+    where = str(folder / "config.json")
+    config = from_json(ModelConfig, upgraded_model(data.get("model"), data["format"]), where=where)
     processor = Processor.load(folder)
     _check_pair(folder, config, processor)
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
-    load_weights(folder / "model.safetensors", model)
+    weights = folder / "model.safetensors"
+    assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
     return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
 
 
@@ -222,8 +224,9 @@ def _load_adapter(folder: Path) -> Pretrained:
         raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
     loaded = load_foundation(home)
     adapt(loaded.model, lora, rngs=nnx.Rngs(0))
-    own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
-    missing = sorted(set(data.get("tensors", ())) - tensors.keys())
+    format = data.get("format", 1)
+    own, tensors = named_parameters(loaded.model), upgraded_names(read_tensors(folder / "adapter.safetensors"), format)
+    missing = sorted(upgraded_names(dict.fromkeys(data.get("tensors", ())), format).keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
     if missing or unexpected or shapes:

@@ -19,10 +19,15 @@ from rsfm.errors import UserError
 from rsfm.models.published import dynamic_world
 from rsfm.models.published.dynamic_world import LEGEND, PICTURES, WINDOW, DynamicWorld
 from rsfm.processor import Plan, ProcessorConfig
+from rsfm.processor.config import HeadSlots
 from rsfm.processor.plan import plan
 from rsfm.types import Answer, Record
 
-QUESTIONS = ProcessorConfig(streams={}, legends={"land cover": LEGEND}, max_masks=64)
+QUESTIONS = ProcessorConfig(
+    streams={},
+    legends={"land cover": LEGEND},
+    heads={"mask": HeadSlots(slots=64)},  # names a question may hold
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
