@@ -66,30 +66,31 @@ class LandCover:
         *,
         sensor: str | None = None,
         dates: Sequence[str] | None = None,
-        unit: str | None = None,
         overlap: float = 0.25,
         batch_size: int = PICTURES,
         max_new_tokens: int = 0,
         probability: bool = False,
         progress: bool = False,
         form: str = "",
+        **how: Any,
     ) -> Answer:
         """Asks for a map, or for the area of a class in it.
 
         Args:
             source: as of `rsfm.pretrained.Pretrained.predict`.
             question: "Map the land cover.", with or without names of classes, or "How many hectares of water are there?"
-            sensor, dates, unit: as there.
+            sensor, dates: as there.
             overlap: least share of a window's edge that neighbours have in common.
             batch_size: most windows to run at once.
             max_new_tokens: of answers in words, which there are none of.
             probability: keep the map's class probabilities.
             progress: show a bar on stderr.
             form: of answers in words; a UserError.
+            how: of `rsfm.answer.footprint.open_footprint`, what the files' numbers and bands are: unit, bands, ...
         """
         if form:
             raise UserError(f"form '{form}' binds answers in words, and {self.name} answers by maps. Leave it out.")
-        footprint = open_source(source, sensor=sensor, dates=dates, unit=unit)
+        footprint = open_source(source, sensor=sensor, dates=dates, **how)
         made = self.plan(question)
         notes = (*dynamic_world.readable(footprint.read((0, 0, 1, 1)))[1], *self._unknown(made))
         found = self.rows(footprint, made, overlap=overlap, batch_size=batch_size, progress=progress)
