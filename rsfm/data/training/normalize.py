@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from rsfm.errors import UserError, lookup
-from rsfm.sensors import SENSORS
-from rsfm.types import BAND_CODES, Observation, Record, Sensor
+from rsfm.sensors.named import sensor_of
+from rsfm.types import BAND_CODES, Observation, Record, Sensor, base_name
 
 # unit -> (centre, scale): normalized = (physical - centre) / scale. They hold for any instrument, so a new sensor needs no
 # statistics. Backscatter's are those the SAR tokenizer inverts (rsfm.tokenizers.sar).
@@ -60,7 +60,7 @@ def normalize(
     name: str, observation: Observation, statistics: dict[str, BandStatistics]
 ) -> Float[np.ndarray, "t h w c"]:
     """Normalized values of one sensor's observation; zeros where invalid."""
-    sensor = lookup(SENSORS, "sensor", name)
+    sensor, name = sensor_of(name), base_name(name)
     center, scale = unit_constants(sensor)
     if name in statistics:
         center = np.asarray(statistics[name].mean, np.float32)
