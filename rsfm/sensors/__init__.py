@@ -59,3 +59,6 @@ SENSORS: dict[str, Sensor] = {
     "radarsat2_picture": RADARSAT2_PICTURE,
     "xband_sar": XBAND_SAR,
 }
+SHIPPED = tuple(
+    SENSORS.values()
+)  # what files are looked up in; instruments of a user's own join SENSORS (rsfm.sensors.own)
