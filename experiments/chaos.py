@@ -65,7 +65,9 @@ def start(folder: Path, steps: int, processes: int) -> list[BaseProcess]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    crew = [CONTEXT.Process(target=train, args=(folder, steps, rank, processes, port)) for rank in range(processes)]
+    crew: list[BaseProcess] = [
+        CONTEXT.Process(target=train, args=(folder, steps, rank, processes, port)) for rank in range(processes)
+    ]
     for process in crew:
         process.start()
     return crew

@@ -1,10 +1,13 @@
 """The errors a user can cause: one clear line each, with what was expected, what was found and what to do next."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+# Letters that steer a terminal, turn the direction of writing, or are half a letter; not the tab and the new line.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 TRACE = "Add --debug for the trace."
 
 
@@ -25,6 +28,15 @@ def lookup(table: Mapping[str, T], kind: str, name: str) -> T:
     if name not in table:
         raise unknown(kind, name, table)
     return table[name]
+
+
+def printable(text: str) -> str:
+    r"""A text from outside (a file's name, a model's answer) as it may be shown in a terminal.
+
+    >>> printable("scene\x1b[2J.tif")
+    'scene\\x1b[2J.tif'
+    """
+    return _STEERING.sub(lambda letter: letter[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -49,7 +61,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _joined(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _first_line(error: BaseException) -> str:

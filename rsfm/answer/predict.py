@@ -30,6 +30,7 @@ from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.tasks.forecasting import check_series
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
+from rsfm.text.questions import plain
 from rsfm.types import Answer, Mask, Predictions, Record, Sample, Value
 
 
@@ -83,6 +84,7 @@ def predict(
     Returns:
         The answer; a mask lies on the scene's grid.
     """
+    question = plain(question)
     footprint, plan = as_footprint(source), processor.plan(question)
     check_series(question, footprint.read((0, 0, 1, 1)))
     if not plan.legend:
@@ -161,9 +163,8 @@ def answer_records(
             ]
             outputs = jax.device_get(forward(model, stack(again)).outputs)
         for i, (_, question) in enumerate(part):
-            one = {name: value[i] for name, value in outputs.items()}
-            nothing = np.zeros((1, 1), np.float32)
-            answers.append(processor.decode(question, said[i], Predictions(text_logits=nothing, outputs=one, aux={})))
+            one = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
+            answers.append(processor.decode(question, said[i], one))
     return answers
 
 
@@ -189,7 +190,7 @@ def written(
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)
-    return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
+    return VALUE.join(pieces[: processor.config.slots(VALUE) + 1]) or " "
 
 
 def map_rows(
@@ -258,9 +259,10 @@ def map_answer(
 def area_answer(footprint: Footprint, question: str, plan: Plan, found: Iterator[MapRows]) -> Answer:
     """An Answer from the rows of a map: the area of one of its classes, by the chances of all pixels."""
     corner = next(iter(footprint.read((0, 0, 1, 1)).observations.values()))
-    total, place = AreaSum(float(corner.gsd_m)), 1 + plan.legend.index(plan.area)
+    total = AreaSum(float(corner.gsd_m), footprint.grid, (footprint.height, footprint.width))
+    place = 1 + plan.legend.index(plan.area)
     for rows in found:
-        total.add(rows.probability[place], rows.valid)
+        total.add(rows.probability[place], rows.valid, rows.first)
     value = total.value(plan.area)
     text = f"There are about {value_text(value)} ha of {plan.area}{interval(value)}."
     return Answer(question=question, text=text, values=(value,), grid=footprint.grid, notes=footprint.notes)
@@ -289,7 +291,7 @@ def value_map_answer(footprint: Footprint, question: str, quantity: Quantity, fo
 def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
     """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
     padded = samples + [samples[0]] * (batch - len(samples))
-    logits = forward(model, stack(padded)).outputs["mask_logits"]
+    logits = forward(model, stack(padded)).outputs["mask"]["logits"]
     return np.asarray(class_probabilities(logits[:, :masks]))[: len(samples)]  # a sample has slots for more masks
 
 

@@ -9,6 +9,7 @@ from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK
 from rsfm.tasks.segmentation import map_question
 from rsfm.tasks.value_map import value_map_turn
+from rsfm.text.questions import plain
 
 _MAP = re.compile(
     r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
@@ -39,6 +40,7 @@ class Plan:
 
 def plan(config: ProcessorConfig, question: str) -> Plan:
     """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
+    question = " ".join(plain(question).split())  # runs of spaces would cost the expressions their third power
     area = _AREA.match(question)
     if area is not None:
         return _area(config, area["what"].lower())
@@ -53,9 +55,9 @@ def plan(config: ProcessorConfig, question: str) -> Plan:
     named = listed or ("" if what in config.legends else what)
     parts = _classes(config, named)
     legend = parts or config.legends.get(what, ())
-    if len(legend) > config.max_masks:
+    if len(legend) > config.slots(MASK):
         raise UserError(
-            f"The question names {len(legend)} classes; this checkpoint maps at most {config.max_masks} at once."
+            f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
         )
     return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend, asked=map_question(legend))
 
@@ -69,7 +71,7 @@ def _area(config: ProcessorConfig, name: str) -> Plan:
 
 def _value_map(config: ProcessorConfig, quantity: Quantity) -> Plan:
     legend = quantity.map_legend
-    if not legend or len(legend) > config.max_masks:
+    if not legend or len(legend) > config.slots(MASK):
         raise UserError(
             f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
             "or fine-tune on maps of it (the task value_map)."

@@ -49,3 +49,6 @@ SENSORS: dict[str, Sensor] = {
     "fuel_moisture_table": FUEL_MOISTURE_TABLE,
     "ndvi_series": NDVI_SERIES,
 }
+SHIPPED = tuple(
+    SENSORS.values()
+)  # what files are looked up in; instruments of a user's own join SENSORS (rsfm.sensors.own)

@@ -24,6 +24,7 @@ from rsfm.training.experiment import (
 )
 from rsfm.training.resume import check_folder
 from rsfm.training.run import Trained, run
+from rsfm.training.stages import stage_configs
 from rsfm.training.state import Build
 
 __all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
@@ -53,10 +54,16 @@ def train(
     Example:
         >>> train(load_config("debug"), "runs/debug").last["loss"]
     """
-    folder = Path(os.path.realpath(out))
-    with owned(folder):
-        check_folder(folder, to_json(config), resume=resume, change=change)
-        return _train(config, folder, engine)
+    out = Path(os.path.realpath(out))
+    trained: Trained | None = None
+    with owned(out):
+        for own, folder in stage_configs(config, out):
+            check_folder(folder, to_json(own), resume=resume, change=change)
+            trained = _train_stage(own, folder, engine)
+            if trained.signal is not None:
+                break
+    assert trained is not None
+    return trained
 
 
 @contextlib.contextmanager
@@ -69,7 +76,7 @@ def owned(folder: Path) -> Iterator[None]:
         yield
 
 
-def _train(config: ExperimentConfig, folder: Path, engine: Callable[[TrainConfig, Build], Engine]) -> Trained:
+def _train_stage(config: ExperimentConfig, folder: Path, engine: Callable[[TrainConfig, Build], Engine]) -> Trained:
     processor = make_processor(config)
     validation = open_batches(config, processor, config.validation) if config.validation else None
     check_initial(config)

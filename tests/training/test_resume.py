@@ -93,7 +93,8 @@ class NaN(Stream):
         index, sample = self._next, super().__next__()
         if not self.first <= index < self.last:
             return sample
-        return replace(sample, targets=dict(sample.targets) | {"value": np.full((8, 1), np.nan, np.float32)})
+        nothing = np.full((8, 1), np.nan, np.float32)
+        return replace(sample, targets={"value": dict(sample.targets["value"]) | {"value": nothing}})
 
 
 def test_a_run_that_learns_nothing_ends_badly_and_early(tmp_path: Path) -> None:

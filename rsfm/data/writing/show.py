@@ -110,6 +110,7 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     gsd = f"{float(observation.gsd_m):.3g} m"
     rgb = _colour_bands(np.where(there, observation.wavelength_um, np.inf))
     if rgb is not None:
+        valid = valid & np.isfinite(values[..., rgb]).all(-1)
         display = name in SENSORS and SENSORS[name].bands[0].unit == "display"
         channels = [values[..., band] if display else _stretch(values[..., band], valid)[0] ** GAMMA for band in rgb]
         return [(f"{name} · {gsd}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
@@ -117,9 +118,10 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     names = _band_names(name, observation)
     for band in [i for i in range(len(names)) if there[i] or not there.any()][:2]:
         label = names[band]
-        scaled, low, high = _stretch(values[..., band], valid)
+        seen = valid & np.isfinite(values[..., band])
+        scaled, low, high = _stretch(values[..., band], seen)
         title = label if label.startswith(name) else f"{name} {label}"
-        grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), valid), (low, high)))
+        grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), seen), (low, high)))
     return grey
 
 
@@ -221,7 +223,7 @@ def _colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
 
 def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
     days = observation.time_days
-    seen = observation.valid[:, 0, 0] & observation.band_valid[:, 0] & ~np.isnan(days)
+    seen = observation.cells[:, 0, 0, 0] & ~np.isnan(days)
     when = np.datetime64("2000-01-01") + np.nan_to_num(days).astype(int)
     axis.plot(when[seen], observation.values[seen, 0, 0, 0], "o-", color="#2e7d32", markersize=3.5, linewidth=1.2)
     axis.set_title(f"{name}: {int(seen.sum())} of {len(seen)} dates valid", fontsize=9)
@@ -231,7 +233,7 @@ def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
 
 
 def _draw_table(axis: Axes, name: str, observation: Observation) -> None:
-    values, seen = observation.values[:, 0, 0], observation.valid[:, 0] & observation.band_valid
+    values, seen = observation.values[:, 0, 0], observation.cells[:, 0, 0]
     cells = [
         [f"{v:.4g}" if ok else "–" for v, ok in zip(*row, strict=True)] for row in zip(values.T, seen.T, strict=True)
     ]
