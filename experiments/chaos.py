@@ -104,6 +104,10 @@ def shoot(target: Target, rng: random.Random) -> None:
     aim_at_write, limit = rng.random() < 0.5, time.monotonic() + WAIT
     while len(losses(target.folder)) <= before and time.monotonic() < limit and crew[0].is_alive():
         time.sleep(0.005)
+    if any(process.exitcode for process in crew):
+        raise SystemExit(
+            f"chaos: a run failed before anybody shot at it: rsfm train debug --out '{target.folder}' --resume"
+        )
     if aim_at_write:
         while not writing(target.folder) and time.monotonic() < limit and crew[0].is_alive():
             pass
@@ -125,7 +129,7 @@ def settle(target: Target) -> None:
     """Lets the run end, compares, and begins a new one."""
     codes = finish(start(target.folder, target.steps, target.processes))
     target.lost += any(codes) or losses(target.folder) != target.expected
-    shutil.rmtree(target.folder)
+    shutil.rmtree(target.folder, ignore_errors=True)
 
 
 def main() -> int:
