@@ -27,7 +27,7 @@ from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
-_PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
 
 
@@ -253,4 +253,4 @@ def _on_grid(dataset: Any, path: Path, grid: GeoGrid, resampling: Resampling) ->
     outside: dict[str, Any] = {"add_alpha": True} if dataset.nodata is None else {}
     if ColorInterp.alpha in dataset.colorinterp:
         outside = {}
-    return on_grid(dataset, path, grid, _PLANE, resampling=resampling, **outside)
+    return on_grid(dataset, path, grid, PLANE, resampling=resampling, **outside)

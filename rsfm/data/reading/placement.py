@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.control import GroundControlPoint
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import calculate_default_transform
 
 from rsfm.data.reading.grids import same_grid
 from rsfm.data.reading.ground import unit_m
@@ -78,8 +77,10 @@ def on_grid(dataset: Any, path: Path, grid: GeoGrid, plane: str, **options: Any)
     """
     place = placed(dataset, path)
     if place.source_transform is None:
-        extras = {} if place.height_m is None else {"RPC_HEIGHT": str(place.height_m)}
-        return WarpedVRT(dataset, src_crs=place.source_crs, **_target(grid, plane), **extras, **options)
+        straight = _straightened(dataset, place.source_crs, place.grid.crs, place.height_m, **options)
+        if same_grid(place.grid, grid):
+            return straight
+        return WarpedVRT(straight, **_target(grid, plane), resampling=options["resampling"])
     if same_grid(place.grid, grid):
         return dataset
     source = Affine(*place.source_transform)
@@ -115,7 +116,7 @@ def _by_points(
         notes = (*notes, f"{name} are not used, as {why}: warp the file first, gdalwarp")
         return Placement(grid=plain, source_crs=None, source_transform=IDENTITY, notes=notes)
     target = crs if unit_m(crs) else metric_crs(float(np.mean(x)), float(np.mean([point.y for point in points])))
-    grid = _suggested(path, crs, target, dataset, gcps=points)
+    grid = _suggested(path, crs, target, dataset, None)
     note = f"placed by {name}: warped bilinearly onto a grid of {abs(grid.transform[0]):.4g} m in {grid.crs}"
     return Placement(grid=grid, source_crs=crs, source_transform=None, notes=(*notes, note))
 
@@ -125,7 +126,7 @@ def _by_rpcs(dataset: Any, path: Path, notes: tuple[str, ...]) -> Placement:
     rpcs = dataset.rpcs
     target = metric_crs(float(rpcs.long_off), float(rpcs.lat_off))
     height_m = float(rpcs.height_off)
-    grid = _suggested(path, "EPSG:4326", target, dataset, rpcs=rpcs, RPC_HEIGHT=str(height_m))
+    grid = _suggested(path, "EPSG:4326", target, dataset, height_m)
     note = (
         f"placed by its rational polynomial coefficients for ground at {height_m:.0f} m: warped bilinearly onto a grid of "
         f"{abs(grid.transform[0]):.4g} m in {grid.crs}; hills lie beside their place"
@@ -133,19 +134,24 @@ def _by_rpcs(dataset: Any, path: Path, notes: tuple[str, ...]) -> Placement:
     return Placement(grid=grid, source_crs="EPSG:4326", source_transform=None, height_m=height_m, notes=(*notes, note))
 
 
-def _suggested(path: Path, source: str, target: str, dataset: Any, **georeference: Any) -> GeoGrid:
+def _straightened(dataset: Any, source: str | None, target: str | None, height_m: float | None, **options: Any) -> Any:
+    """The dataset on the grid that GDAL suggests: given another grid, it would take that for the dataset's own."""
+    extras = {} if height_m is None else {"RPC_HEIGHT": str(height_m)}
+    return WarpedVRT(dataset, src_crs=source, crs=target, **extras, **options)
+
+
+def _suggested(path: Path, source: str, target: str, dataset: Any, height_m: float | None) -> GeoGrid:
     try:
-        transform, width, height = calculate_default_transform(
-            CRS.from_user_input(source), CRS.from_user_input(target), dataset.width, dataset.height, **georeference
-        )
-    except (CRSError, ValueError) as error:
+        with _straightened(dataset, source, target, height_m) as straight:
+            transform, height, width = straight.transform, straight.height, straight.width
+    except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
         raise UserError(
-            f"{path}: its control points or coefficients place no grid ({error}). Warp it first: gdalwarp."
+            f"{path}: its control points or coefficients place no grid ({str(error)[:80]}). Warp it first: gdalwarp."
         ) from None
-    if transform is None or not width or not height or max(width, height) > 20 * max(dataset.width, dataset.height):
+    if max(width, height) > 20 * max(dataset.width, dataset.height):
         raise UserError(f"{path}: its control points or coefficients place no grid. Warp it first: gdalwarp.")
     a, b, c, d, e, f = (float(number) for number in transform[:6])
-    return GeoGrid(crs=target, transform=(a, b, c, d, e, f), height=int(height), width=int(width))
+    return GeoGrid(crs=target, transform=(a, b, c, d, e, f), height=height, width=width)
 
 
 def metric_crs(longitude: float, latitude: float) -> str:
