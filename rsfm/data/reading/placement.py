@@ -65,7 +65,7 @@ def placed(dataset: Any, path: Path) -> Placement:
     return Placement(grid=grid, source_crs=crs, source_transform=transform, notes=notes)
 
 
-def on_grid(dataset: Any, path: Path, grid: GeoGrid, plane: str, **options: Any) -> Any:
+def on_grid(dataset: Any, path: Path, grid: GeoGrid, plane: str, *, always: bool = False, **options: Any) -> Any:
     """The dataset as it is where it lies on the grid, else warped onto it as it is read.
 
     Args:
@@ -73,6 +73,7 @@ def on_grid(dataset: Any, path: Path, grid: GeoGrid, plane: str, **options: Any)
         path: its file.
         grid: to bring it to.
         plane: a CRS that stands in where neither has one.
+        always: warp it where it lies on the grid, too, so that `options` hold.
         options: of WarpedVRT.
     """
     place = placed(dataset, path)
@@ -81,7 +82,7 @@ def on_grid(dataset: Any, path: Path, grid: GeoGrid, plane: str, **options: Any)
         if same_grid(place.grid, grid):
             return straight
         return WarpedVRT(straight, **_target(grid, plane), resampling=options["resampling"])
-    if same_grid(place.grid, grid):
+    if same_grid(place.grid, grid) and not always:
         return dataset
     source = Affine(*place.source_transform)
     if place.source_transform == IDENTITY and grid.transform == IDENTITY:
