@@ -164,7 +164,7 @@ def _check_alike(row: Row, first: Row) -> None:
 
 
 def _read_streams(row: Row) -> Record:
-    records = []
+    records: list[Record] = []
     for stream in row.streams:
         try:
             scene = open_scene(stream.paths, sensor=stream.sensor, dates=stream.dates or None, unit=row.unit)
