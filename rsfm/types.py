@@ -4,7 +4,7 @@ b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s t
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -49,6 +49,7 @@ class Band:
         gsd_m: native ground sampling distance in metres.
         unit: physical unit of a Record's values: "reflectance", "dB", "K", "m", "degree", "display" (0..1 picture values), "1".
         code: a key of BAND_CODES; "" where the wavelength tells the band.
+        aliases: other names that files and catalogues give it, e.g. "blue"; case, blanks and "_" do not matter.
     """
 
     name: str
@@ -57,6 +58,38 @@ class Band:
     gsd_m: float
     unit: str = "reflectance"
     code: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaterOffset:
+    """An offset that an instrument's products carry since some version of their processing only.
+
+    Attributes:
+        offset: physical = digital number * scale + offset for those that carry it.
+        baseline: first processing baseline with it, 400 for 04.00.
+        since: day of sensing, YYYY-MM-DD, before which only reprocessed products carry it.
+    """
+
+    offset: float
+    baseline: int
+    since: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Processing:
+    """Another scale of an instrument's numbers, known by the product's name.
+
+    Attributes:
+        pattern: regular expression, searched in the product's name in upper case.
+        scale, offset: physical = digital number * scale + offset.
+        title: what it is, for the note.
+    """
+
+    pattern: str
+    scale: float
+    offset: float
+    title: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +105,14 @@ class Sensor:
         scale: physical = digital number * scale + offset, for the integer products as distributed.
         offset: see scale.
         source: where the band table was taken from.
+        products: regular expressions that a product's file or folder name of this instrument matches, in upper case.
+        assumed: kinds of numbers ("picture", "integer", "float") for which a file of as many unnamed bands is taken for
+            this instrument.
+        layouts: selections of bands in the order that files without band names usually have them.
+        variants: where products name their bands differently: fragment of the product's name -> {name there: name here}.
+        fill: stored integers that mean "nothing here" in the product family, whether or not a file declares them.
+        later_offset: of products whose offset depends on their processing.
+        processings: other scales, first match counts.
     """
 
     name: str
@@ -81,6 +122,13 @@ class Sensor:
     scale: float = 1.0
     offset: float = 0.0
     source: str
+    products: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    layouts: tuple[tuple[str, ...], ...] = ()
+    variants: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    fill: tuple[int, ...] = ()
+    later_offset: LaterOffset | None = None
+    processings: tuple[Processing, ...] = ()
 
 
 def base_name(name: str) -> str:
@@ -121,7 +169,7 @@ class StreamSpec:
 class Observation:
     """One stream: one sensor over one footprint, t acquisitions. Physical units in a Record, normalized in a Sample."""
 
-    values: Float[Array, "*b t h w c"]
+    values: Float[Array, "*b t h w c"]  # NaN: this band is missing at this valid pixel alone
     valid: Bool[Array, "*b t h w"]  # False: nodata, cloud, padding, missing date
     band_valid: Bool[Array, "*b t c"]  # False: band padded, dropped, or missing at that date
     wavelength_um: Float[Array, "*b c"]  # centre; 0 where the band has none
@@ -129,6 +177,11 @@ class Observation:
     band_code: Int[Array, "*b c"]  # BAND_CODES
     time_days: Float[Array, "*b t"]  # days since 2000-01-01 UTC
     gsd_m: Float[Array, "*b"]
+
+    @property
+    def cells(self) -> Bool[Array, "*b t h w c"]:
+        """Which values were measured: pixel seen, band there at that date, and not missing at that pixel alone."""
+        return self.valid[..., None] & self.band_valid[..., None, None, :] & ~(self.values != self.values)
 
 
 @pytree_dataclass

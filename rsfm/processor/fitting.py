@@ -45,19 +45,24 @@ def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
 
 
 def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
-    """Area averages over valid pixels."""
+    """Area averages over valid pixels, band by band where some lack bands."""
     valid = np.asarray(observation.valid, np.float32)
-    values = np.asarray(observation.values) * valid[..., None]
-    weight = np.stack([_box(v, height, width) for v in valid])
-    mean = np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
-    mean = mean / np.maximum(weight, 1e-6)[..., None]
-    kept = weight > 0.01
+    kept = np.stack([_box(v, height, width) for v in valid]) > 0.01
+    lacking = valid[..., None].astype(bool) & np.isnan(observation.values)
+    weights = np.where(lacking, np.float32(0), valid[..., None])
+    values = np.where(weights > 0, observation.values, np.float32(0))
+    weight, total = (_boxes(each, height, width) for each in (weights if lacking.any() else valid[..., None], values))
+    mean = np.where(weight > 0.01, total / np.maximum(weight, 1e-6), np.float32(np.nan))
     return dataclasses.replace(
         observation,
         values=np.where(kept[..., None], mean, 0.0).astype(np.float32),
         valid=kept,
         gsd_m=np.asarray(observation.gsd_m * factor, np.float32),
     )
+
+
+def _boxes(values: Float[np.ndarray, "t h w c"], height: int, width: int) -> Float[np.ndarray, "t i j c"]:
+    return np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
 
 
 def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
