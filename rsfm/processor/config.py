@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from rsfm.data.training.normalize import BandStatistics
+from rsfm.errors import UserError
 from rsfm.heads import HEADS
 from rsfm.quantities import AREA, COUNT, Quantity
 from rsfm.text.mentions import ImageLayout
@@ -11,6 +12,9 @@ from rsfm.text.numeric import NumericConfig
 from rsfm.types import StreamSpec
 
 FORMAT = 2
+LONGEST_TEXT = 1 << 17  # tokens
+MOST_SPANS = 1024  # of one kind in a text
+_AGAIN = "Copy the checkpoint folder again."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,3 +76,21 @@ def upgraded(data: Any, format: int) -> Any:
     data = dict(data)
     slots = {"mask": data.pop("max_masks", 16), "value": data.pop("max_values", 4)}
     return {**data, "format": FORMAT, "heads": {name: {"slots": count} for name, count in slots.items()}}
+
+
+def check_bounds(config: ProcessorConfig, where: str) -> None:
+    """Looks at the sizes of a config from outside, before arrays of them are made.
+
+    Raises:
+        UserError: lengths of texts, or numbers of special and image tokens, that no model has; a head that is none.
+    """
+    lengths, images = config.text_lengths, config.images.tokens if config.images else {}
+    if not 0 < len(lengths) <= 64 or not all(1 <= length <= LONGEST_TEXT for length in lengths):
+        raise UserError(f"{where}: text_lengths: expected 1 to 64 lengths of 1 to {LONGEST_TEXT:,} tokens. {_AGAIN}")
+    for name, head in config.heads.items():
+        if not 0 <= head.slots <= MOST_SPANS or (head.kind or name) not in HEADS:
+            raise UserError(
+                f"{where}: heads: expected 0 to {MOST_SPANS:,} slots of each of {', '.join(HEADS)}. {_AGAIN}"
+            )
+    if not all(0 <= tokens <= LONGEST_TEXT for tokens in images.values()):
+        raise UserError(f"{where}: images.tokens: expected 0 to {LONGEST_TEXT:,} tokens an image. {_AGAIN}")

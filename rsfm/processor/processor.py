@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from rsfm.config import from_json, to_json
+from rsfm.config import from_json, read_json, to_json
 from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError
 from rsfm.heads import HEADS, Fit, Part, Passage
-from rsfm.processor.config import FORMAT, ProcessorConfig, upgraded
+from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgraded
 from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import Plan, plan
@@ -181,16 +181,12 @@ class Processor:
     def load(cls, folder: str | Path) -> "Processor":
         """Reads what `save` wrote."""
         path = Path(folder) / "processor.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again."
-            ) from error
+        data = read_json(path, "Copy the checkpoint folder again.")
         format = data.get("format", 1) if isinstance(data, dict) else 1
         if not isinstance(format, int) or format > FORMAT:
-            raise UserError(f"{path}: format {format}, this version of rsfm reads up to {FORMAT}. Update rsfm.")
+            raise UserError(f"{path}: format {str(format)[:60]}, expected up to {FORMAT}. Update rsfm.")
         config = from_json(ProcessorConfig, upgraded(data, format), where=str(path))
+        check_bounds(config, str(path))
         return cls(config, TextTokenizer.load(Path(folder) / "tokenizer"))
 
     # --- parts

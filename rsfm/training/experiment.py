@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import importlib.util
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from flax import nnx
 
-from rsfm.config import from_json
+from rsfm.config import from_json, read_json
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
 from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
@@ -109,7 +108,7 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
     """
     path = find_config(str(name_or_path))
     if path.suffix == ".json":
-        read = from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+        read = from_json(ExperimentConfig, read_json(path, "Give another CONFIG."), where=str(path))
         _check_own(path, read.file)
         return read
     config = getattr(load_module(path), "CONFIG", None)
