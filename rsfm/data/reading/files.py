@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def open_rasters(
 
 def check_exists(path: Path) -> None:
     """Raises UserError for a missing, empty or unreadable path."""
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that is none: too long, or with a zero in it
         near: list[str] = []
         if path.parent.is_dir():
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.6)
