@@ -126,7 +126,7 @@ def open_footprint(
     dates: Sequence[str] = (),
     unit: str | None = None,
     bands: Sequence[str] = (),
-    wavelengths_um: Sequence[float] | Spectrum = (),
+    wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
     scale: float | None = None,
     offset: float | None = None,
     allow_vrt: bool = False,
