@@ -62,7 +62,7 @@ class RasterFile:
             nodata: False where the file's nodata number is also a real value (255 = white in a picture).
         """
         try:
-            with _quiet_open(path) as source:
+            with quiet_open(path) as source:
                 shape = None if size is None else (source.count, *size)
                 data = source.read(out_shape=shape, resampling=rasterio.enums.Resampling.bilinear)
                 mask = source.dataset_mask(out_shape=size) if nodata else np.full(data.shape[1:], 255, np.uint8)
@@ -80,7 +80,8 @@ class RasterFile:
         self.values = np.where(np.isfinite(self.values), self.values, np.float32(0.0))
 
 
-def _quiet_open(path: Path) -> rasterio.DatasetReader:
+def quiet_open(path: Path) -> rasterio.DatasetReader:
+    """A raster opened for reading; that plain pictures have no georeference is no news."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # plain pictures are welcome
         return rasterio.open(path)
