@@ -147,7 +147,13 @@ def load(name_or_folder: str | Path) -> Pretrained:
 
 
 def save_adapter(
-    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str
+    folder: str | Path,
+    arrays: Mapping[str, np.ndarray],
+    lora: LoraConfig,
+    base: str | Path,
+    *,
+    card: str,
+    processor: Processor | None = None,
 ) -> Path:
     """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
 
@@ -157,6 +163,7 @@ def save_adapter(
         lora: how the layers are adapted.
         base: name or folder of the checkpoint that was adapted; its weights are remembered by their SHA-256.
         card: README.md.
+        processor: where it is not the base's: with scales of numbers that were fitted on the training data.
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
@@ -166,6 +173,8 @@ def save_adapter(
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, folder / "adapter.safetensors")
         (folder / "README.md").write_text(card, encoding="utf-8")
+        if processor is not None:
+            processor.save(folder)
         write_config(folder / ADAPTER, {**config, "lora": to_json(lora)})
     except OSError as error:
         raise UserError(f"{folder}: could not be written ({error}). Check the folder and the free space.") from error
@@ -217,7 +226,9 @@ def _load_adapter(folder: Path) -> Pretrained:
         if (name := ".".join(map(str, parts))) in tensors:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
-    return dataclasses.replace(loaded, name=_named(folder))
+    processor = Processor.load(folder) if (folder / "processor.json").exists() else loaded.processor
+    _check_pair(folder, loaded.config, processor)
+    return dataclasses.replace(loaded, name=_named(folder), processor=processor)
 
 
 def _named(folder: Path) -> str:

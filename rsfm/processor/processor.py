@@ -20,7 +20,17 @@ from rsfm.processor.config import FORMAT, ProcessorConfig
 from rsfm.processor.fitting import fit, fit_mask, possible_slots
 from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
 from rsfm.processor.plan import Plan, plan
-from rsfm.quantities import Quantity, check_question, check_unit, digits, find, interval, read_number
+from rsfm.quantities import (
+    Quantity,
+    check_question,
+    check_unit,
+    digits,
+    find,
+    interval,
+    named_in,
+    read_number,
+    units_pattern,
+)
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
 from rsfm.tasks.dialogue import MASK, VALUE, Dialogue
@@ -28,8 +38,6 @@ from rsfm.text.chat import IMAGE
 from rsfm.text.numeric import NumericText
 from rsfm.text.tokenizer import TextTokenizer
 from rsfm.types import Answer, Observation, Predictions, Record, Sample, Value
-
-_UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
 
 
 class Processor:
@@ -160,6 +168,7 @@ class Processor:
         """
         outputs = predictions.outputs
         values: list[Value] = []
+        units = units_pattern(self.config.quantities, re.escape(VALUE))
         if self.config.numbers_written:
             return self._read(question, said)
 
@@ -176,7 +185,7 @@ class Processor:
             about, between = ("about ", interval(values[-1])) if known else ("", "")
             return about + match[0].replace(VALUE, value_text(values[-1])) + between
 
-        return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))
+        return Answer(question=question, text=units.sub(number, said).strip(), values=tuple(values))
 
     # --- saving
 
@@ -213,7 +222,7 @@ class Processor:
 
     def _read(self, question: str, said: str) -> Answer:
         """An answer whose numbers are written out."""
-        asked = [q for q in self.config.quantities if q.name and q.name in f"{question} {said}".lower()]
+        asked = named_in(self.config.quantities, f"{question} {said}")
         if not asked:
             return Answer(question=question, text=said.strip())
         try:

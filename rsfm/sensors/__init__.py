@@ -15,6 +15,7 @@ from rsfm.sensors.modis import MODIS
 from rsfm.sensors.naip import NAIP
 from rsfm.sensors.ndvi_series import NDVI_SERIES
 from rsfm.sensors.palsar2 import PALSAR2
+from rsfm.sensors.pixel_series import PIXEL_SERIES
 from rsfm.sensors.planetscope import PLANETSCOPE
 from rsfm.sensors.prisma import PRISMA
 from rsfm.sensors.sentinel1 import SENTINEL1_GRD, SENTINEL1_RTC
@@ -46,4 +47,5 @@ SENSORS: dict[str, Sensor] = {
     "era5_monthly": ERA5_MONTHLY,
     "fuel_moisture_table": FUEL_MOISTURE_TABLE,
     "ndvi_series": NDVI_SERIES,
+    "pixel_series": PIXEL_SERIES,
 }

@@ -16,7 +16,6 @@ from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
 from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
-from rsfm.data.training.prepare import is_prepared
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
@@ -184,10 +183,10 @@ def _opener(config: ExperimentConfig) -> Any:
     """Opens the datasets of the config's own file, else rsfm's."""
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
-    def open_dataset(name: str, split: str) -> Records:
-        if name not in own and name not in DATASETS and not is_prepared(Path(name)):
+    def open_dataset(name: str, split: str, **where: Any) -> Records:
+        if name not in own and name not in DATASETS and not Path(name).exists():
             raise unknown("dataset", name, {*own, *DATASETS})
-        return own[name](data_root(), split) if name in own else open_records(name, split)
+        return own[name](data_root(), split) if name in own else open_records(name, split, **where)
 
     return open_dataset
 

@@ -15,6 +15,7 @@ from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.data.datasets.indian_pines import IndianPines
 from rsfm.data.datasets.levir_cd import LevirCd
 from rsfm.data.datasets.rsvqa import RsvqaHr, RsvqaLr
+from rsfm.data.datasets.series import Series
 from rsfm.data.datasets.terramesh import TerraMesh
 from rsfm.data.datasets.vrsbench import VrsBench
 
@@ -30,6 +31,7 @@ DATASETS: dict[str, type] = {
     "dota": Dota,
     "deepforest": DeepForest,
     "geotiff_folder": GeoTiffFolder,
+    "series": Series,
     "gedi_chip": Gedi,
     "rsicd": Rsicd,
     "ucm_captions": UcmCaptions,

@@ -32,13 +32,13 @@ def is_missing(cell: Any, literal: bool = False) -> bool:
     return isinstance(cell, str) and cell.strip() in (EMPTY if literal else MISSING)
 
 
-def number(where: str, cell: Any) -> float | None:
+def cell_number(where: str, cell: Any) -> float | None:
     """The number a cell holds, None where it holds none: infinite values and the fills -9999, -99999 ... are none.
 
     Raises:
         UserError: words, a list, a truth value.
 
-    >>> number("row 1", "41.5"), number("row 1", "-9999"), number("row 1", "inf")
+    >>> cell_number("row 1", "41.5"), cell_number("row 1", "-9999"), cell_number("row 1", "inf")
     (41.5, None, None)
     """
     if is_missing(cell) or (isinstance(cell, str) and cell.strip() in INFINITE):

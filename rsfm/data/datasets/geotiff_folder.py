@@ -93,6 +93,9 @@ class GeoTiffFolder(Dataset):
         super().__init__(root.parent if self.table else root, ALL)
         self.split = split
 
+    def find(self, root: Path) -> Path:
+        return root if self.table else super().find(root)
+
     def index(self) -> None:
         if self.table is None:
             self.table = next(self.folder / name for name in TABLES if (self.folder / name).is_file())
@@ -120,11 +123,16 @@ class GeoTiffFolder(Dataset):
             scene=row.scene,
             tags=row.tags,
             captions=row.captions,
-            values=tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values),
+            values=self.label_values(i),
             turns=() if row.question is None else (Turn(question=row.question, answers=(row.answer or "",)),),
             mask=mask,
             value_map=None if row.value_map is None else _read_value_map(row, record),
         )
+
+    def label_values(self, i: int) -> tuple[Value, ...]:
+        """The numbers of a row; no image is read."""
+        row = self.rows[self.check_index(i)]
+        return tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values)
 
     def group(self, i: int) -> str:
         return str(self.rows[self.check_index(i)].streams[0].paths[0])

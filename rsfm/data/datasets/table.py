@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rsfm.data.datasets.cells import csv_rows, is_missing, number
+from rsfm.data.datasets.cells import cell_number, csv_rows, is_missing
 from rsfm.data.datasets.legends import Legend, read_legend
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.sensors import SENSORS
@@ -214,7 +214,7 @@ def _text(where: str, column: str, cell: Any) -> str | None:
 def _values(where: str, cells: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
     for column, cell in cells.items():
         matched = VALUE.fullmatch(column)
-        if matched and (value := number(f"{where}, column '{column}'", cell)) is not None:
+        if matched and (value := cell_number(f"{where}, column '{column}'", cell)) is not None:
             yield matched["name"].strip(), (matched["unit"] or "").strip(), value
 
 

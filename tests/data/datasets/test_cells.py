@@ -7,26 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsfm.data.datasets.cells import csv_rows, is_missing, number
+from rsfm.data.datasets.cells import cell_number, csv_rows, is_missing
 from rsfm.errors import UserError
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda x: x not in (-9999, -99999, -32768)))
 def test_a_number_written_out_is_read_back(value: float) -> None:
-    assert number("row 1", repr(value)) == value and number("row 1", value) == value
+    assert cell_number("row 1", repr(value)) == value and cell_number("row 1", value) == value
 
 
 @pytest.mark.parametrize(
     "cell", ["", "nan", "NaN", "NA", "N/A", "None", "<NA>", "NaT", "null", "inf", "-Infinity", "-9999"]
 )
 def test_what_is_missing_is_no_number(cell: str) -> None:
-    assert number("row 1", cell) is None
+    assert cell_number("row 1", cell) is None
 
 
 @pytest.mark.parametrize("cell", ["many", "1_000", "1,5", True, [1], "1.234,5"])
 def test_what_is_no_number_is_refused(cell: object) -> None:
     with pytest.raises(UserError, match="row 1: expected a number, found"):
-        number("row 1", cell)
+        cell_number("row 1", cell)
 
 
 def test_a_sentence_may_say_none() -> None:
