@@ -29,7 +29,7 @@ from rsfm.types import Answer
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
-ADAPTER = "adapter.json"
+ADAPTER, PEFT = "adapter.json", "adapter_config.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
 
 
@@ -126,6 +126,12 @@ def load(name_or_folder: str | Path) -> Pretrained:
     folder = find(name_or_folder)
     if (folder / ADAPTER).exists():
         return _load_adapter(folder)
+    if (folder / PEFT).exists():
+        raise UserError(
+            f"{folder}: a PEFT adapter of a language model, which alone is no rsfm checkpoint. "
+            f"rsfm.models.hf.load_decoder({str(folder)!r}) reads it merged into its base; a config with "
+            f"init_decoder={str(folder)!r} trains a model on it (rsfm train)."
+        )
     for part in FILES:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
@@ -141,6 +147,7 @@ def load(name_or_folder: str | Path) -> Pretrained:
     config = from_json(ModelConfig, data.get("model"), where=str(path))
     processor = Processor.load(folder)
     _check_pair(folder, config, processor)
+    processor.text.end_with((config.decoder.end_id, *config.decoder.end_ids))
     model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     load_weights(folder / "model.safetensors", model)
     return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
@@ -228,6 +235,7 @@ def _load_adapter(folder: Path) -> Pretrained:
     nnx.update(loaded.model, state)
     processor = Processor.load(folder) if (folder / "processor.json").exists() else loaded.processor
     _check_pair(folder, loaded.config, processor)
+    processor.text.end_with(loaded.processor.text.end_ids)
     return dataclasses.replace(loaded, name=_named(folder), processor=processor)
 
 

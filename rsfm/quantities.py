@@ -118,7 +118,7 @@ def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
         if named and unit not in {one.unit for one in quantities}:
             return named[0]  # what it is says more than a word behind the number
     of_unit = [one for one in quantities if one.unit == unit]
-    named, unnamed = [one for one in of_unit if one in named], [one for one in of_unit if not one.name]
+    named, unnamed = [one for one in named if one.unit == unit], [one for one in of_unit if not one.name]
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
 
 

@@ -148,13 +148,15 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     import jax
 
     from rsfm.pretrained import merged, save_adapter, save_checkpoint
-    from rsfm.scoring.results import current_commit
+    from rsfm.scoring.commits import current_commit
     from rsfm.training.state import trainable_arrays
 
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), lora, base, card=card, processor=trained.processor)
+    adapter = save_adapter(
+        out / "adapter", trainable_arrays(trained.state), lora, base, card=card, processor=trained.processor
+    )
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
     model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32")
     print(f"adapter: {adapter}\ncheckpoint: {model}")
@@ -172,8 +174,8 @@ def experiment(
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
     from rsfm.data.training.opening import open_records
-    from rsfm.data.training.targets import fitted
     from rsfm.data.training.transforms import AugmentConfig
+    from rsfm.processor.targets import fitted
     from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig

@@ -67,7 +67,9 @@ def write_answers(path: Path, rows: Sequence[tuple[str, Answer]]) -> None:
         writer.writerow(("id", "question", "answer", "name", "value", "low", "high", "unit"))
         for name, answer in rows:
             value = answer.values[0] if answer.values else None
-            numbers = () if value is None else (value.name, *map(_digits, (value.value, value.low, value.high)), value.unit)
+            numbers = (
+                () if value is None else (value.name, *map(_digits, (value.value, value.low, value.high)), value.unit)
+            )
             writer.writerow((name, answer.question, answer.text, *numbers))
 
 

@@ -11,6 +11,7 @@ import rasterio
 from rsfm.commands.finetune import experiment, finetune
 from rsfm.commands.predict import predict
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
+from rsfm.data.training.pipeline import Source
 from rsfm.data.training.prepare import write_records
 from rsfm.errors import UserError
 from rsfm.models.connector import ConnectorConfig

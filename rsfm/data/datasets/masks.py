@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio.errors
@@ -10,10 +11,12 @@ from rasterio.enums import ColorInterp
 
 from rsfm.data.datasets.base import read_error
 from rsfm.data.datasets.legends import Legend
-from rsfm.data.datasets.reading import quiet_open
+from rsfm.data.reading.memory import check_fits
+from rsfm.data.reading.opening import gdal, open_raster
 from rsfm.errors import UserError
 
 LOSSY = (".jpg", ".jpeg")
+BYTES = 8  # a pixel and band, at most
 WHOLE = 0.99  # share of the finite numbers that have to be whole
 
 
@@ -67,13 +70,14 @@ def _numbers(
     A declared nodata number needs no look: where the legend lacks it, it is no class; where the legend has it, it is one.
     """
     try:
-        with quiet_open(path) as source:
+        with gdal(), open_raster(path) as source:
             alpha = [i for i, kind in enumerate(source.colorinterp) if kind == ColorInterp.alpha]
             if (source.height, source.width) != shape:
                 raise UserError(
                     f"{path.name} is {source.height} x {source.width}, expected the image's {shape[0]} x {shape[1]} "
                     "pixels. Write it on the image's grid."
                 )
+            check_fits(path, (source.count, *source.shape), 2 * BYTES)
             bands, nodata = source.read(), source.nodata
             palette = _palette(source) if legend.coloured and source.colorinterp[0] == ColorInterp.palette else None
     except rasterio.errors.RasterioIOError as error:
@@ -87,7 +91,7 @@ def _numbers(
     return _plain(path, shown)[0], seen, nodata
 
 
-def _palette(source: rasterio.DatasetReader) -> Int[np.ndarray, "_ 3"]:
+def _palette(source: Any) -> Int[np.ndarray, "_ 3"]:
     table = np.zeros((256, 3), np.int64)
     for index, colour in source.colormap(1).items():
         table[index] = colour[:3]

@@ -31,17 +31,19 @@ SAME = {
     "swir16": "swir1", "swir22": "swir2", "aerosol": "coastal",
 }  # fmt: skip
 # Unit of a band -> unit of a column -> factor and offset; "linear" power is brought to decibels by its logarithm.
+_ONE, _TEN_THOUSANDTH, _CELSIUS = (1.0, 0.0), (1e-4, 0.0), (1.0, 273.15)
 UNITS: dict[str, dict[str, tuple[float, float]]] = {
-    "reflectance": {"reflectance": (1.0, 0.0), "1": (1.0, 0.0), "-": (1.0, 0.0), "%": (0.01, 0.0), "percent": (0.01, 0.0), "1e-4": (1e-4, 0.0),
-                    "0.0001": (1e-4, 0.0), "x10000": (1e-4, 0.0)},
-    "display": {"display": (1.0, 0.0), "1": (1.0, 0.0), "dn": (1 / 255, 0.0)},
-    "dB": {"dB": (1.0, 0.0), "db": (1.0, 0.0), "decibel": (1.0, 0.0), "linear": (1.0, 0.0), "power": (1.0, 0.0)},
-    "K": {"K": (1.0, 0.0), "kelvin": (1.0, 0.0), "degC": (1.0, 273.15), "°C": (1.0, 273.15), "C": (1.0, 273.15), "celsius": (1.0, 273.15),
-          "degree_celsius": (1.0, 273.15), "degrees_celsius": (1.0, 273.15)},
-    "m": {"m": (1.0, 0.0), "meter": (1.0, 0.0), "metre": (1.0, 0.0), "meters": (1.0, 0.0), "metres": (1.0, 0.0), "mm": (1e-3, 0.0), "cm": (0.01, 0.0)},
-    "degree": {"degree": (1.0, 0.0), "degrees": (1.0, 0.0), "deg": (1.0, 0.0), "°": (1.0, 0.0), "rad": (180 / math.pi, 0.0)},
-    "1": {"1": (1.0, 0.0), "-": (1.0, 0.0), "ndvi": (1.0, 0.0), "1e-4": (1e-4, 0.0), "x10000": (1e-4, 0.0)},
-}  # fmt: skip
+    "reflectance": dict.fromkeys(("reflectance", "1", "-"), _ONE)
+    | dict.fromkeys(("%", "percent"), (0.01, 0.0))
+    | dict.fromkeys(("1e-4", "0.0001", "x10000"), _TEN_THOUSANDTH),
+    "display": {"display": _ONE, "1": _ONE, "dn": (1 / 255, 0.0)},
+    "dB": dict.fromkeys(("dB", "decibel", "linear", "power"), _ONE),
+    "K": dict.fromkeys(("K", "kelvin"), _ONE)
+    | dict.fromkeys(("degC", "°C", "C", "celsius", "degree_celsius", "degrees_celsius"), _CELSIUS),
+    "m": dict.fromkeys(("m", "meter", "metre", "meters", "metres"), _ONE) | {"mm": (1e-3, 0.0), "cm": (0.01, 0.0)},
+    "degree": dict.fromkeys(("degree", "degrees", "deg", "°"), _ONE) | {"rad": (180 / math.pi, 0.0)},
+    "1": dict.fromkeys(("1", "-", "ndvi"), _ONE) | dict.fromkeys(("1e-4", "x10000"), _TEN_THOUSANDTH),
+}
 LINEAR = ("linear", "power")
 # What can be measured; a column that lies elsewhere is of another unit than it says.
 RANGES: dict[str, tuple[float, float]] = {

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rsfm.data.reading.memory import check_fits
+from rsfm.data.reading.opening import open_classic_netcdf, open_hdf5, open_zarr
 from rsfm.errors import UserError
 
 Columns = dict[str, list[Any]]  # of one length; cells as the file has them: text, numbers, None
@@ -53,27 +55,24 @@ def _plain(path: Path, name: str, column: Any) -> list[Any]:
 
 def read_netcdf(path: Path) -> Columns:
     """The variables of a NetCDF file (classic or 4) over places and dates as columns, a row a place and date."""
-    with path.open("rb") as file:
-        classic = file.read(3) == b"CDF"
     try:
-        variables = _classic(path) if classic else _hdf5(path)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        with path.open("rb") as file:
+            classic = file.read(3) == b"CDF"
+        return table_of(path, open_classic_netcdf(path) if classic else _hdf5(path))
+    except UserError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, AssertionError) as error:
         raise UserError(f"{path}: not a NetCDF file that can be read ({error}).") from None
-    return table_of(path, variables)
 
 
 def read_zarr(path: Path) -> Columns:
     """The same of a Zarr folder."""
     try:
-        import zarr
-    except ImportError:
-        raise UserError(f"{path}: reading Zarr needs zarr: pip install zarr. Or save the series as CSV.") from None
-    try:
-        group = zarr.open_group(path, mode="r")
-        variables = {name: _zarr_variable(array) for name, array in group.arrays()}
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        return table_of(path, open_zarr(path))
+    except UserError:
+        raise
+    except Exception as error:  # the library raises its own classes, bare ones, and those of its codecs
         raise UserError(f"{path}: not a Zarr group that can be read ({error}).") from None
-    return table_of(path, variables)
 
 
 def table_of(path: Path, variables: Variables) -> Columns:
@@ -165,25 +164,10 @@ def _text(cell: Any) -> str:
     return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
 
 
-def _classic(path: Path) -> Variables:
-    from scipy.io import netcdf_file
-
-    with netcdf_file(path, "r", mmap=False) as file:
-        return {
-            name: (tuple(v.dimensions[: v.data.ndim]), np.array(v.data), dict(v._attributes))
-            for name, v in file.variables.items()
-        }
-
-
 def _hdf5(path: Path) -> Variables:
-    try:
-        import h5py
-    except ImportError:
-        raise UserError(
-            f"{path}: reading NetCDF needs h5py: pip install 'rsfm[geo]'. Or save the series as CSV."
-        ) from None
-    with h5py.File(path, "r") as file:
-        arrays = {name: each for name, each in file.items() if isinstance(each, h5py.Dataset)}
+    with open_hdf5(path) as file:
+        arrays = {name: each for name, each in file.items() if hasattr(each, "shape")}
+        check_fits(path, (sum(each.size * each.dtype.itemsize for each in arrays.values()),), 1)
         return {
             name: (_hdf5_dimensions(file, each), np.asarray(each[()]), dict(each.attrs))
             for name, each in arrays.items()
@@ -196,12 +180,6 @@ def _hdf5_dimensions(file: Any, array: Any) -> tuple[str, ...]:
     if listed is None:
         return (array.name.lstrip("/"),) * array.ndim
     return tuple(file[refs[0]].name.lstrip("/") for refs in listed)
-
-
-def _zarr_variable(array: Any) -> tuple[tuple[str, ...], np.ndarray, Mapping[str, Any]]:
-    attributes = dict(array.attrs)
-    named = attributes.get("_ARRAY_DIMENSIONS") or getattr(array.metadata, "dimension_names", None) or ()
-    return tuple(map(str, named)), np.asarray(array[...]), attributes
 
 
 READERS: dict[str, Callable[[Path], Columns]] = {

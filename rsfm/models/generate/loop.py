@@ -78,7 +78,7 @@ def generate(
         max_new_tokens: longest text, its end token included.
         key: random key, used where temperature > 0.
         temperature, top_k, top_p: see Sampling.
-        stop: ids that end a text besides the model's end token.
+        stop: ids that end a text besides the model's own end tokens.
         constraint: what may be written; the text is whole even at the length limit.
     """
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
@@ -134,12 +134,13 @@ def make_choice(
         raise UserError(
             f"max_new_tokens {limit}: the shortest answer of this form has {shortest} tokens. Allow as many."
         )
+    ends = decoder_of(model).config
     return Choice(
         key=jax.random.key(0) if key is None else key,
         temperature=jnp.float32(sampling.temperature or 1.0),
         top_k=jnp.int32(sampling.top_k),
         top_p=jnp.float32(sampling.top_p),
-        stop=jnp.asarray([decoder_of(model).config.end_id, *stop], jnp.int32),
+        stop=jnp.asarray([ends.end_id, *ends.end_ids, *stop], jnp.int32),
         limit=jnp.int32(limit),
         constraint=constraint,
         greedy=sampling.temperature == 0,

@@ -103,7 +103,9 @@ def test_every_format_says_the_same(tmp_path: Path) -> None:
         file.createDimension("time", 3)
         file.createDimension("site", 2)
         for name, (dims, values, unit) in arrays.items():
-            variable = file.createVariable(name, values.dtype.newbyteorder("=").str[1:] if values.dtype.kind == "f" else "i4", dims)
+            variable = file.createVariable(
+                name, values.dtype.newbyteorder("=").str[1:] if values.dtype.kind == "f" else "i4", dims
+            )
             variable[:] = values
             if unit:
                 variable.units = unit
@@ -141,7 +143,11 @@ def test_two_streams_of_one_sensor_stay_apart(tmp_path: Path) -> None:
 
 
 def test_a_band_of_one_sensor_alone_tells_it(tmp_path: Path) -> None:
-    for names, sensor in (("B02,B8A,B11", "sentinel2_l2a"), ("B2,B3,B4,B8,B12", "sentinel2_l2a"), ("B2,B6,B7,B1", "landsat8_oli")):
+    for names, sensor in (
+        ("B02,B8A,B11", "sentinel2_l2a"),
+        ("B2,B3,B4,B8,B12", "sentinel2_l2a"),
+        ("B2,B6,B7,B1", "landsat8_oli"),
+    ):
         count = names.count(",") + 1
         text = f"id,date,{names}\na,2021-05-03,{','.join(['0.1'] * count)}\n"
         assert list(Series(write(tmp_path, text), "all")[0].observations) == [sensor]
@@ -177,7 +183,10 @@ def test_what_no_instrument_measures_is_no_data_and_what_is_not_read_is_noted(tm
         ("id,date,red\na,03.05.2021,0.1\n", "column 'date', entry 1: expected YYYY-MM-DD, found '03.05.2021'"),
         ("id,date,red\n,2021-05-03,0.1\n", "entry 1: the id is missing"),
         ("id,date,red\na,2021-05-03,bright\n", "column 'red', entry 1: expected a number, found 'bright'"),
-        ("id,date,red\na,2021-05-03,1342\n", r"column 'red': expected reflectance between .*, found 1342 to 1342.*'red \[unit\]'"),
+        (
+            "id,date,red\na,2021-05-03,1342\n",
+            r"column 'red': expected reflectance between .*, found 1342 to 1342.*'red \[unit\]'",
+        ),
         ("id,date,VV\n" + "a,2021-05-03,0.1\n" * 5, r"column 'VV': expected dB .*one of dB, .*linear"),
         ("id,date,temperature\na,2021-05-03,14\n", r"column 'temperature': expected K .*degC"),
         ("id,date,red [furlong]\na,2021-05-03,1\n", r"Unknown unit of .*'red \[furlong\]':? 'furlong'"),
@@ -187,7 +196,10 @@ def test_what_no_instrument_measures_is_no_data_and_what_is_not_read_is_noted(tm
         ("id,date,B8A,B05,swir6\na,2021-05-03,0.1,0.1,0.1\n", "the bands .* are of no one sensor"),
         ("id,date,VV,sentinel1_rtc:VV,sentinel1_rtc:vv\na,2021-05-03,-9,-9,-9\n", "are the same band. Tell two"),
         ("id,date,red,split\na,2021-05-03,.1,train\na,2021-06-03,.1,test\n", "the place 'a' has train and test"),
-        ("id,date,red,value:x[m]\na,2021-05-03,.1,1\na,2021-06-03,.1,2\n", "the place 'a' has 1 and 2. A place has one"),
+        (
+            "id,date,red,value:x[m]\na,2021-05-03,.1,1\na,2021-06-03,.1,2\n",
+            "the place 'a' has 1 and 2. A place has one",
+        ),
         ("id,date,red,lat,lon\na,2021-05-03,.1,5200000,1\n", "latitude and longitude are expected in degrees"),
     ],
 )
@@ -216,3 +228,30 @@ def test_a_path_is_opened_as_what_it_is(tmp_path: Path) -> None:
         open_records(str(images), "all", target=("scene",))
     with pytest.raises(UserError, match="Unknown dataset 'serie'. Did you mean 'series'"):
         open_records("serie", "train")
+
+
+@pytest.mark.parametrize("codec", [{"filters": [{"id": "pickle"}]}, {"compressor": {"id": "pickle", "protocol": 5}}])
+def test_a_zarr_folder_that_would_run_code_is_refused(codec: dict[str, Any], tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "series.zarr", mode="w", zarr_format=2)
+    group.create_array("red", data=np.zeros(3))
+    metadata = tmp_path / "series.zarr" / "red" / ".zarray"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | codec))
+    with pytest.raises(UserError, match="names the codec 'pickle'"):
+        Series(tmp_path / "series.zarr", "all")
+
+
+def test_a_link_in_a_zarr_folder_is_not_followed(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.open_group(tmp_path / "series.zarr", mode="w", zarr_format=2).create_array("red", data=np.zeros(3))
+    (tmp_path / "series.zarr" / "other").symlink_to("/etc")
+    with pytest.raises(UserError, match="a link, which is never followed"):
+        Series(tmp_path / "series.zarr", "all")
+
+
+@pytest.mark.parametrize("name", ["series.nc", "series.parquet", "series.zarr"])
+def test_a_damaged_file_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"CDF\x01" + bytes(40) if name.endswith("nc") else b"PAR1" + bytes(40))
+    with pytest.raises(UserError, match=name) as caught:
+        Series(tmp_path / name, "all")
+    assert "\n" not in str(caught.value)

@@ -65,7 +65,8 @@ def fitted(
         units = sorted(u for n, u in known if n == name)
         if len(units) > 1:
             raise UserError(f"{name}: the labels have it in '{units[0]}' and in '{units[1]}'. Give it one unit.")
-        before = find(quantities, f"{name} The {name} is <value> {unit}.", unit)
+        words = f"The {name} is <value> {unit}." if unit else f"How many {name} are there? There are <value> {name}."
+        before = find(quantities, words, unit)
         if _fits(before, values):
             continue
         new = fit_quantity(name, unit, values, other.get((name, unit)))
