@@ -17,6 +17,7 @@ from rsfm.processor import Processor
 from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.text import forms
 from rsfm.text.constraint import Constraint, constrain
+from rsfm.text.questions import plain
 from rsfm.text.tokenizer import TextStream
 from rsfm.types import Answer, Predictions, Record
 
@@ -47,7 +48,7 @@ class Conversation:
         """
         self.model, self.processor, self.footprint = model, processor, as_footprint(footprint)
         self._writer = for_writing(model)
-        self.system, self.options = system, {"max_new_tokens": 96, **options}
+        self.system, self.options = plain(system), {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []
         self.answer: Answer | None = None
         self.forgotten = 0
@@ -80,6 +81,7 @@ class Conversation:
         Raises:
             UserError: a question longer than the context, even alone; a placeholder without image.
         """
+        question = plain(question)
         self._over([], question)
         plan = self.processor.plan(question)
         if plan.legend:

@@ -1,15 +1,13 @@
 """One place seen by one or several instruments, read by windows: from files of any size, or from a Record in memory."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.warp import transform as warp_points
 
+from rsfm.data.reading.grids import location, moved
 from rsfm.data.reading.scene import Scene, open_scene
 from rsfm.errors import UserError
 from rsfm.pytree import replace
@@ -67,17 +65,7 @@ class SceneFootprint:
 
     def location(self, window: Window) -> tuple[float, float] | None:
         """Longitude and latitude of the middle of a window; None without a CRS."""
-        if self.grid is None or self.grid.crs is None or self.scenes[0].location_deg is None:
-            return None
-        a, b, c, d, e, f = self.grid.transform
-        row, column = window[0] + window[2] / 2, window[1] + window[3] / 2
-        (longitude,), (latitude,) = warp_points(
-            CRS.from_user_input(self.grid.crs),
-            CRS.from_epsg(4326),
-            [c + a * column + b * row],
-            [f + d * column + e * row],
-        )
-        return (longitude, latitude) if math.isfinite(longitude) and math.isfinite(latitude) else None
+        return location(moved(self.grid, *window))
 
 
 class RecordFootprint:

@@ -30,6 +30,7 @@ from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.tasks.forecasting import check_series
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
+from rsfm.text.questions import plain
 from rsfm.types import Answer, Mask, Predictions, Record, Sample, Value
 
 
@@ -83,6 +84,7 @@ def predict(
     Returns:
         The answer; a mask lies on the scene's grid.
     """
+    question = plain(question)
     footprint, plan = as_footprint(source), processor.plan(question)
     check_series(question, footprint.read((0, 0, 1, 1)))
     if not plan.legend:
@@ -259,9 +261,10 @@ def map_answer(
 def area_answer(footprint: Footprint, question: str, plan: Plan, found: Iterator[MapRows]) -> Answer:
     """An Answer from the rows of a map: the area of one of its classes, by the chances of all pixels."""
     corner = next(iter(footprint.read((0, 0, 1, 1)).observations.values()))
-    total, place = AreaSum(float(corner.gsd_m)), 1 + plan.legend.index(plan.area)
+    total = AreaSum(float(corner.gsd_m), footprint.grid, (footprint.height, footprint.width))
+    place = 1 + plan.legend.index(plan.area)
     for rows in found:
-        total.add(rows.probability[place], rows.valid)
+        total.add(rows.probability[place], rows.valid, rows.first)
     value = total.value(plan.area)
     text = f"There are about {value_text(value)} ha of {plan.area}{interval(value)}."
     return Answer(question=question, text=text, values=(value,), grid=footprint.grid, notes=footprint.notes)

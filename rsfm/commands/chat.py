@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import UserError, lookup
+from rsfm.errors import lookup, one_line, printable
 
 HELP = """Ask in words; "Map the water." gives a map, "How many hectares of water are there?" a number with its interval.
   /map CLASSES   map classes, as in /map water, trees
@@ -90,7 +90,7 @@ class Terminal:
         }
 
     def run(self) -> int:
-        """Until /quit or the end of the input. A mistake is told in a line, and the dialogue goes on."""
+        """Until /quit or the end of the input. An error of any kind is a line, and the dialogue goes on."""
         if sys.stdin.isatty():
             import readline  # noqa: F401  arrow keys and history in input()
         while True:
@@ -102,10 +102,12 @@ class Terminal:
                 return 0
             try:
                 self.take(line)
-            except UserError as error:
-                print(f"rsfm: {' '.join(str(error).split())}", flush=True)
             except KeyboardInterrupt:
                 print("\n(stopped)", flush=True)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # memory, too: the next question is asked of the same scene
+                print(f"rsfm: {one_line(error)}", flush=True)
 
     def take(self, line: str) -> None:
         """One line: a command or a question."""
@@ -123,12 +125,12 @@ class Terminal:
     def say(self, question: str) -> None:
         """Asks, prints the pieces, keeps a map."""
         for piece in self.talk.ask(question):
-            print(piece, end="", flush=True)
+            print(printable(piece), end="", flush=True)
         print(flush=True)
         if self.talk.forgotten:
             print(f"(the first {self.talk.forgotten} turns no longer fit into the context and were left out)")
         for note in self.talk.answer.notes:
-            print(f"({note})")
+            print(printable(f"({note})"))
         if self.talk.answer.mask is not None:
             self.keep()
 

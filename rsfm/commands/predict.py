@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from rsfm.errors import UserError
+from rsfm.errors import UserError, printable
 from rsfm.types import Answer
 
 
@@ -105,11 +105,11 @@ def predict(
         print_json({**about, "answers": [answer.to_json() for answer in found]})
         return
     for answer in found:
-        print(answer_text(answer))
+        print(printable(answer_text(answer)))
     for note in dict.fromkeys(note for answer in found for note in answer.notes):
-        print(f"note: {note}", file=sys.stderr)
+        print(printable(f"note: {note}"), file=sys.stderr)
     if out is not None:
-        print(f"wrote {', '.join(names)} to {out}")
+        print(printable(f"wrote {', '.join(names)} to {out}"))
 
 
 def answer_text(answer: Answer) -> str:

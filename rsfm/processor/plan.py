@@ -9,6 +9,7 @@ from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK
 from rsfm.tasks.segmentation import map_question
 from rsfm.tasks.value_map import value_map_turn
+from rsfm.text.questions import plain
 
 _MAP = re.compile(
     r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
@@ -39,6 +40,7 @@ class Plan:
 
 def plan(config: ProcessorConfig, question: str) -> Plan:
     """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
+    question = " ".join(plain(question).split())  # runs of spaces would cost the expressions their third power
     area = _AREA.match(question)
     if area is not None:
         return _area(config, area["what"].lower())

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from rsfm.answer.areas import PATCH, AreaSum
+from rsfm.data.reading.ground import WGS84
+from rsfm.types import GeoGrid
 
 
 def test_a_sure_map_has_no_spread() -> None:
@@ -35,3 +37,26 @@ def test_strips_add_up_and_unsure_maps_are_wide_but_bounded() -> None:
     coin = AreaSum(gsd_m=10.0)
     coin.add(np.full((PATCH, PATCH), 0.5), np.ones((PATCH, PATCH), bool))
     assert (coin.value("x").low, coin.value("x").high) == (0.0, PATCH**2 / 100)
+
+
+def test_each_pixel_counts_with_its_own_ground() -> None:
+    """In degrees from 40 to 60 north: a row holds less ground the further north it lies, wherever strips are cut."""
+    grid = GeoGrid(crs="EPSG:4326", transform=(0.1, 0.0, 10.0, 0.0, -0.1, 60.0), height=200, width=30)
+    area, north, south = (AreaSum(8_000.0, grid, (200, 30)) for _ in range(3))
+    for first in range(0, 200, 50):
+        area.add(np.ones((50, 30)), np.ones((50, 30), bool), first)
+    north.add(np.ones((100, 30)), np.ones((100, 30), bool), 0)
+    south.add(np.ones((100, 30)), np.ones((100, 30), bool), 100)
+    east = np.linspace(10, 13, 99)
+    longitude, latitude = np.concatenate([east, east[::-1]]), np.repeat([60.0, 40.0], 99)
+    truth = abs(WGS84.polygon_area_perimeter(longitude, latitude)[0])
+    assert area.value("x").value == pytest.approx(truth / 1e4, rel=1e-3)
+    assert north.value("x").value < 0.9 * south.value("x").value
+    assert north.value("x").value + south.value("x").value == pytest.approx(area.value("x").value)
+
+
+def test_a_grid_of_another_size_is_not_the_maps() -> None:
+    grid = GeoGrid(crs="EPSG:4326", transform=(0.1, 0.0, 10.0, 0.0, -0.1, 60.0), height=200, width=30)
+    area = AreaSum(100.0, grid, (16, 16))
+    area.add(np.ones((16, 16)), np.ones((16, 16), bool))
+    assert area.value("x").value == 256.0

@@ -16,7 +16,7 @@ from rsfm.data.reading.bands import all_bands, check_parts, pick_bands
 from rsfm.data.reading.dates import date_of, series_order
 from rsfm.data.reading.files import open_rasters
 from rsfm.data.reading.geotiff import GeoRaster
-from rsfm.data.reading.grids import location, moved, pixel_size, same_grid, shrunk
+from rsfm.data.reading.grids import ground_edge, location, moved, pixel_size, same_grid, shrunk
 from rsfm.data.reading.raster import Raster, Window, sample_pixels
 from rsfm.data.reading.units import Calibration, calibrate, check_range
 from rsfm.errors import UserError, lookup
@@ -44,7 +44,7 @@ class Scene:
         grid: map grid of the whole scene; `crs` is None where the files have none.
         height, width: in pixels.
         time_days: (t) days since 2000-01-01 UTC, NaN where unknown.
-        gsd_m: ground sampling distance in metres.
+        gsd_m: ground sampling distance in metres, in the middle; that of a window is its own.
         location_deg: longitude and latitude of the centre, None where unknown.
         notes: what was assumed, for the reader of the answer.
     """
@@ -66,7 +66,7 @@ class Scene:
         self.grid = _grid(acquisitions[0].raster)
         self.location_deg = location(self.grid)
         nominal = min(band.gsd_m for band in choose_bands(sensor, bands))
-        self.gsd_m, assumed = pixel_size(self.grid, self.location_deg, nominal)
+        self.gsd_m, assumed = pixel_size(self.grid, nominal)
         self.notes = tuple(dict.fromkeys((*notes, *assumed)))
         self._present = np.stack([acquisition.present for acquisition in acquisitions])
 
@@ -109,6 +109,7 @@ class Scene:
         return values, seen
 
     def _record(self, values: np.ndarray, valid: np.ndarray, grid: GeoGrid, gsd_m: float) -> Record:
+        gsd_m = ground_edge(grid) or gsd_m
         observation = observe(self.sensor, values, valid=valid, time_days=self.time_days, gsd_m=gsd_m, bands=self.bands)
         return Record(
             id=self._acquisitions[0].raster.header.path.stem,
