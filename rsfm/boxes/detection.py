@@ -10,11 +10,12 @@ SHARE = 0.5  # of the texts with numbers that have to hold a box of the conventi
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-def detect(texts: Sequence[str], usual: str, *, where: str) -> tuple[str, str]:
+def detect(texts: Sequence[str], references: Sequence[str], usual: str, *, where: str) -> tuple[str, str]:
     """The convention of boxes in predictions and a note where it is not the usual one.
 
     Args:
         texts: predictions.
+        references: what would have been right.
         usual: convention that the file's layout has.
         where: the file, for messages.
 
@@ -24,21 +25,26 @@ def detect(texts: Sequence[str], usual: str, *, where: str) -> tuple[str, str]:
     spoken = [text for text in texts if _NUMBER.search(text)]
     if not spoken:
         return usual, ""
+    plain = CONVENTIONS[usual].bare or _share(spoken, usual) <= SHARE
     told = [
         name for name, how in CONVENTIONS.items() if not how.bare and name != usual and _share(spoken, name) > SHARE
     ]
     told = _narrowed(told, spoken)
-    if len(told) == 1 and (CONVENTIONS[usual].bare or _share(spoken, usual) <= SHARE):
+    if len(told) == 1 and plain:
         return told[0], f"boxes of the predictions are read as {told[0]}: {CONVENTIONS[told[0]].summary}"
     if any(name.endswith("_json") for name in told):
         raise UserError(
             f'{where}: boxes under "bbox_2d" are pixels of the picture (pixel_json), of the resized picture '
             "(pixel_resized_json, pixel_resized_up_json, Qwen2.5-VL) or parts of 1000 (grid1000_json, Qwen3-VL). Say which with --boxes."
         )
-    if CONVENTIONS[usual].scale is None and is_shares(spoken, usual):
+    if len(told) > 1 and plain:
+        raise UserError(f"{where}: the predicted boxes may be {' or '.join(told)}. Say which with --boxes.")
+    shares = is_shares(spoken, usual), is_shares(references, usual)
+    if CONVENTIONS[usual].scale is None and shares[0] != shares[1] and _share(references, usual) > SHARE:
+        sides = ("predicted", "--boxes") if shares[0] else ("reference", "--reference-boxes")
         raise UserError(
-            f"{where}: the predicted boxes lie between 0 and 1, so they are shares of the picture and no {usual}. Say which "
-            "with --boxes: normalized (corners), normalized_square (of the padded picture), normalized_center (centre and size)."
+            f"{where}: the {sides[0]} boxes lie between 0 and 1, so they are shares of the picture and no {usual}. Say which "
+            f"with {sides[1]}: normalized (corners), normalized_square (of the padded picture), normalized_center (centre, size)."
         )
     return usual, ""
 

@@ -89,12 +89,12 @@ def fit_quantity(
         choose, fit = ranked[::HELD_OUT], np.delete(ranked, np.s_[::HELD_OUT])
     if len(values) < FEWEST or abs(_skewness(values)) < SKEWED:
         return plain
-    best, makers = _plain, (_logarithmic, _quantiles)
-    for make in makers:
+    best: Callable[[str, str, np.ndarray], Quantity | None] = _plain
+    for make in (_logarithmic, _quantiles):
         candidate = make(name, unit, fit)
         if (
             candidate is not None
-            and _likelihood(candidate, choose) > _likelihood(best(name, unit, fit), choose) + BETTER
+            and _likelihood(candidate, choose) > _likelihood(best(name, unit, fit) or plain, choose) + BETTER
         ):
             best = make
     return best(name, unit, values) or plain

@@ -63,10 +63,10 @@ def _grounding(
     for name in filter(None, (boxes, references)):
         lookup(CONVENTIONS, "box convention", name)
     notes = ["", ""]
+    wanted = [text for each in predictions for text in each.references]
     if boxes is None:
-        boxes, notes[0] = detect([each.text for each in predictions], layout.boxes, where=str(path))
+        boxes, notes[0] = detect([each.text for each in predictions], wanted, layout.boxes, where=str(path))
     if references is None:
-        wanted = [text for each in predictions for text in each.references]
         references, notes[1] = reference_convention(wanted, boxes, layout.boxes)
     first, *others = score_grounding(predictions, boxes, references)
     return [dataclasses.replace(first, note="; ".join(filter(None, notes))), *others]

@@ -37,8 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(home: Path) -> Path:
-    words = ["finetune", str(home / "base"), "--data", str(home / "mine.csv"), "--target", TARGET, "--steps", "200"]
-    words += ["--batch-size", "8", "--learning-rate", "3e-3", "--out", str(home / "run")]
+    words = ["finetune", str(home / "base"), "--data", str(home / "mine.csv"), "--target", TARGET, "--steps", "120"]
+    words += ["--batch-size", "8", "--learning-rate", "8e-3", "--out", str(home / "run")]
     assert main(words) == 0
     return home / "run" / "model"
 

@@ -132,7 +132,7 @@ class Series(Dataset):
                 if value is not None:
                     self._values[i].append(Value(name=matched["name"], value=value, unit=unit or PURE))
         tasks = [("regression", any(self._values)), ("scene", any(scene is not None for scene in self._scenes))]
-        self.info = dataclasses.replace(
+        self.info: DatasetInfo = dataclasses.replace(  # type: ignore[misc]
             type(self).info, tasks=tuple(t for t, there in tasks if there) or ("regression",)
         )
         if named and not any(there for _, there in tasks):
@@ -224,7 +224,7 @@ class Series(Dataset):
         else:
             homes = _drawn(self._groups)
         empty = sum(not rows for rows in self._rows)
-        self.notes = (f"columns not read: {', '.join(self.unread)}",) if self.unread else ()
+        self.notes: tuple[str, ...] = (f"columns not read: {', '.join(self.unread)}",) if self.unread else ()
         self.notes += (f"{empty} places without any measurement are left out",) if empty else ()
         known = {home for home in homes if home} | {ALL}
         if self.named not in known:
@@ -251,11 +251,11 @@ class Series(Dataset):
 
     def __getitem__(self, i: int) -> Record:
         place = self.rows[self.check_index(i)]
-        where = None if self.location is None else tuple(float(x) for x in self.location[place])
+        lon, lat = (np.nan, np.nan) if self.location is None else map(float, self.location[place])
         return Record(
             id=f"series/{self.places[place]}",
             observations=dict([self._observation(place)]),
-            location_deg=where if where is not None and all(np.isfinite(where)) else None,
+            location_deg=(lon, lat) if np.isfinite(lon) and np.isfinite(lat) else None,
             scene=self._scenes[place],
             values=tuple(self._values[place]),
         )

@@ -138,8 +138,8 @@ def measured_columns(where: str, columns: Sequence[str], sensor: str = "") -> li
         band = _common(found["name"]) if own is None or home is None else _of(home, own)
         if band is not None:
             of = home.name if own is not None and home is not None else ""
-            told = {"label": found["label"] or "", "unit": found["unit"] or "", "date": date}
-            out.append(Measured(column=column, band=band, sensor=of, **told))
+            label, unit = found["label"] or "", found["unit"] or ""
+            out.append(Measured(column=column, band=band, sensor=of, label=label, unit=unit, date=date))
     return out
 
 

@@ -152,8 +152,8 @@ def _dates(path: Path, name: str, values: np.ndarray, units: re.Match[str], cale
             f"{path}, '{name}': the calendar '{calendar}' is not read. Save dates in the standard calendar."
         )
     year, month, day = (int(part) for part in units["start"].split("-"))
-    clock = [int(part) for part in units["clock"].split(":") if part] + [0, 0, 0]
-    start = datetime(year, month, day, *clock[:3], tzinfo=UTC)
+    hour, minute, second = ([int(part) for part in units["clock"].split(":") if part] + [0, 0, 0])[:3]
+    start = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     step = timedelta(**{units["step"]: 1})
     return np.array([None if not np.isfinite(v) else (start + float(v) * step).isoformat() for v in values], object)
 

@@ -223,9 +223,9 @@ def open_zarr(path: Path) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[s
     check_fits(path, (sum(each.nbytes for each in arrays.values()),), 1)
     out = {}
     for name, each in arrays.items():
-        attributes = dict(each.attrs)
-        named = attributes.get("_ARRAY_DIMENSIONS") or getattr(each.metadata, "dimension_names", None) or ()
-        out[name] = tuple(map(str, named)), np.asarray(each[...]), attributes
+        attributes: dict[str, Any] = dict(each.attrs)
+        named: Any = attributes.get("_ARRAY_DIMENSIONS") or getattr(each.metadata, "dimension_names", None) or ()
+        out[name] = tuple(str(dim) for dim in tuple(named)), np.asarray(each[...]), attributes
     return out
 
 

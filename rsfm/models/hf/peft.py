@@ -160,18 +160,26 @@ def _in_base(folder: Path, base: Checkpoint, name: str) -> str:
 def _scale(folder: Path, config: Json, module: str) -> tuple[float, int]:
     """Alpha over rank of a module, and its rank, by the patterns that name single modules."""
     rank, alpha = (
-        next(
-            (v for k, v in (config.get(pattern) or {}).items() if re.fullmatch(rf"(.*\.)?({k})", module)),
-            config.get(key),
-        )
-        for pattern, key in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha"))
+        _of_module(config, module, *keys) for keys in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha"))
     )
     whole = isinstance(rank, int) and not isinstance(rank, bool) and 0 < rank <= LARGEST_RANK
-    if not whole or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
+    if not whole or isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
         raise UserError(
             f"{folder / CONFIG}: expected a rank of 1 to {LARGEST_RANK} and a number alpha, found {rank!r}, {alpha!r}."
         )
     return (alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank), rank
+
+
+def _of_module(config: Json, module: str, pattern: str, key: str) -> Any:
+    """What the config says of a module: the value of the first pattern, a name or a regular expression, that ends its name."""
+    patterns = config.get(pattern)
+    for name, value in patterns.items() if isinstance(patterns, dict) else ():
+        try:
+            if module == name or module.endswith(f".{name}") or re.fullmatch(rf"(.*\.)?({name[:200]})", module):
+                return value
+        except re.error:
+            raise UserError(f"{CONFIG}: {pattern} has '{name}', which is no name of a module. {MERGE}") from None
+    return config.get(key)
 
 
 def _added(
