@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
-_BLANK = r"\s*,?\s*"
+_BLANK = r"(?:\s*,\s*|\s+)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ head learns nothing else than how large it is.
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
