@@ -17,7 +17,7 @@ from rsfm.commands.train import train_config
 from rsfm.errors import UserError
 from rsfm.training.config import TrainConfig
 from rsfm.training.optimizer import make_optimizer, make_schedule
-from rsfm.training.state import Build, TrainState, create_state
+from rsfm.training.state import Build, TrainState, create_state, state_options
 from rsfm.training.step import Metrics, make_eval_step, make_train_step
 from rsfm.types import Sample
 
@@ -35,7 +35,7 @@ class PmapEngine:
         schedule = make_schedule(config.optimizer, config.steps)
         step = make_train_step(config, optimizer, schedule, device_axis=AXIS)
         evaluate = make_eval_step(config)
-        self._new = lambda: create_state(build, optimizer, freeze=config.freeze, average=config.average_decay > 0)
+        self._new = lambda: create_state(build, optimizer, **state_options(config))
 
         def counted(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
             self.compiled += 1  # runs when JAX traces, once a structure of batch

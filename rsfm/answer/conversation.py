@@ -14,12 +14,12 @@ from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import stream
 from rsfm.processor import Processor
-from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.text import forms
 from rsfm.text.constraint import Constraint, constrain
 from rsfm.text.questions import plain
 from rsfm.text.tokenizer import TextStream
-from rsfm.types import Answer, Predictions, Record
+from rsfm.types import Answer, Record
 
 
 class Conversation:
@@ -132,13 +132,12 @@ class Conversation:
 
     def _read(self, question: str, said: str) -> Answer:
         outputs: dict[str, Any] = {}
-        if VALUE in said:
+        if special_tokens(said):
             turns = self._fitting(question)
             sample = self.processor.prompt(self.record, question, said, history=turns, system=self.system)
             found = jax.device_get(forward(self.model, stack([sample])).outputs)
-            outputs = {name: value[0] for name, value in found.items()}
-        nothing = np.zeros((1, 1), np.float32)
-        answer = self.processor.decode(question, said, Predictions(text_logits=nothing, outputs=outputs, aux={}))
+            outputs = jax.tree.map(lambda leaf: leaf[0], found)
+        answer = self.processor.decode(question, said, outputs)
         return dataclasses.replace(answer, grid=self.footprint.grid)
 
 

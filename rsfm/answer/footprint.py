@@ -9,6 +9,7 @@ import numpy as np
 
 from rsfm.data.reading.grids import location, moved
 from rsfm.data.reading.scene import Scene, open_scene
+from rsfm.data.reading.wavelengths import Spectrum
 from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.types import GeoGrid, Observation, Record
@@ -119,6 +120,10 @@ def open_footprint(
     sensors: Sequence[str] = (),
     dates: Sequence[str] = (),
     unit: str | None = None,
+    bands: Sequence[str] = (),
+    wavelengths_um: Sequence[float] | Spectrum = (),
+    scale: float | None = None,
+    offset: float | None = None,
     allow_vrt: bool = False,
 ) -> SceneFootprint:
     """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
@@ -128,6 +133,7 @@ def open_footprint(
         sensors: one name for all, or one for each path; empty to tell them from the files.
         dates: acquisition dates, one for each path; empty to tell them from the files.
         unit: of the values where the files are already in physical units.
+        bands, wavelengths_um, scale, offset: of every file, see `open_scene`; for scenes of one sensor.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_footprint(["s2.tif", "s1.tif"], sensors=["sentinel2_l2a", "sentinel1_rtc"])
@@ -136,21 +142,27 @@ def open_footprint(
         raise UserError("No scene given. Name at least one image file or folder of one-band images.")
     if len(sensors) not in (0, 1, len(paths)):
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
+    how: dict[str, Any] = {"unit": unit, "bands": bands or None, "wavelengths_um": wavelengths_um}
+    how |= {"scale": scale, "offset": offset, "allow_vrt": allow_vrt}
     named: list[str | None] = [None] * len(paths)
-    options: dict[str, Any] = {"unit": unit, "allow_vrt": allow_vrt}
     if sensors:
         named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)
     elif len(paths) > 1:
-        named = [open_scene([path], **options).sensor.name for path in paths]
+        named = [open_scene([path], **how).sensor.name for path in paths]
     if len(set(named)) == 1:
-        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, **options)])
+        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, **how)])
+    if bands or len(wavelengths_um) or scale is not None or offset is not None:
+        raise UserError(
+            f"bands, wavelengths, scale and offset are of one sensor; the scenes are of {', '.join(map(str, dict.fromkeys(named)))}. "
+            "Ask of one sensor, or write them into the files."
+        )
     if len(dates) not in (0, len(paths)):
         raise UserError(f"{len(paths)} scenes but {len(dates)} dates: give one for each scene, in the same order.")
     scenes = []
     for sensor in dict.fromkeys(named):
         members = [i for i, name in enumerate(named) if name == sensor]
         when = [dates[i] for i in members] if dates else None
-        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, **options))
+        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, **how))
     return SceneFootprint(scenes)
 
 

@@ -164,9 +164,8 @@ def answer_records(
             ]
             outputs = jax.device_get(forward(model, stack(again)).outputs)
         for i, (_, question) in enumerate(part):
-            one = {name: value[i] for name, value in outputs.items()}
-            nothing = np.zeros((1, 1), np.float32)
-            answers.append(processor.decode(question, said[i], Predictions(text_logits=nothing, outputs=one, aux={})))
+            one = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
+            answers.append(processor.decode(question, said[i], one))
     return answers
 
 
@@ -192,7 +191,7 @@ def written(
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)
-    return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
+    return VALUE.join(pieces[: processor.config.slots(VALUE) + 1]) or " "
 
 
 def map_rows(
@@ -293,7 +292,7 @@ def value_map_answer(footprint: Footprint, question: str, quantity: Quantity, fo
 def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
     """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
     padded = samples + [samples[0]] * (batch - len(samples))
-    logits = forward(model, stack(padded)).outputs["mask_logits"]
+    logits = forward(model, stack(padded)).outputs["mask"]["logits"]
     return np.asarray(class_probabilities(logits[:, :masks]))[: len(samples)]  # a sample has slots for more masks
 
 

@@ -20,6 +20,10 @@ def predict(
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
     unit: str | None = None,
+    bands: tuple[str, ...] = (),
+    wavelengths: Path | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
     allow_vrt: bool = False,
     out: Path | None = None,
     overlap: float = 0.25,
@@ -49,9 +53,14 @@ def predict(
             {"properties": {"scene": {"enum": ["airport", "forest"]}, "trees": {"type": "integer"}}}.
         max_new_tokens: longest answer in tokens.
         checkpoint: name of a shipped checkpoint, or its folder.
-        sensor: one name for all scenes or one a scene; left out, it is told from the files.
+        sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
+            told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
+        wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
+        scale: physical = number * scale + offset, where files and products do not say so.
+        offset: see scale.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.
@@ -67,14 +76,18 @@ def predict(
     if len(scenes) == 1 and is_series(Path(scenes[0])) and not (sensor or date or unit):
         from rsfm.commands.predict_series import predict_series
 
-        options = {"form": form, "max_new_tokens": max_new_tokens, "out": out, "as_json": as_json}
-        predict_series(Path(scenes[0]), ask, checkpoint=checkpoint, **options)
+        places: dict[str, Any] = {"form": form, "max_new_tokens": max_new_tokens, "out": out, "as_json": as_json}
+        predict_series(Path(scenes[0]), ask, checkpoint=checkpoint, **places)
         return
     from rsfm.answer.footprint import open_footprint
 
-    footprint = open_footprint(
-        scenes, sensors=sensor, dates=date, unit=unit, allow_vrt=allow_vrt
-    )  # before jax: errors come at once
+    how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
+    how["allow_vrt"] = allow_vrt
+    if wavelengths is not None:
+        from rsfm.data.reading.wavelengths import read_wavelengths
+
+        how["wavelengths_um"] = read_wavelengths(wavelengths)
+    footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
     from rsfm.answer.predict import predict as answer_to
     from rsfm.answer.products import write_products

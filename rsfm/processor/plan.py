@@ -55,9 +55,9 @@ def plan(config: ProcessorConfig, question: str) -> Plan:
     named = listed or ("" if what in config.legends else what)
     parts = _classes(config, named)
     legend = parts or config.legends.get(what, ())
-    if len(legend) > config.max_masks:
+    if len(legend) > config.slots(MASK):
         raise UserError(
-            f"The question names {len(legend)} classes; this checkpoint maps at most {config.max_masks} at once."
+            f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
         )
     return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend, asked=map_question(legend))
 
@@ -71,7 +71,7 @@ def _area(config: ProcessorConfig, name: str) -> Plan:
 
 def _value_map(config: ProcessorConfig, quantity: Quantity) -> Plan:
     legend = quantity.map_legend
-    if not legend or len(legend) > config.max_masks:
+    if not legend or len(legend) > config.slots(MASK):
         raise UserError(
             f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
             "or fine-tune on maps of it (the task value_map)."

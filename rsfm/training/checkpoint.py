@@ -210,7 +210,7 @@ def _set_aside_damaged(folder: Path) -> list[str]:
 def _split(state: TrainState) -> tuple[dict[str, Any], dict[str, Any]]:
     """The state as two flat tables, of weights and of the rest; random keys as their numbers."""
     training = {"step": state.step, "skipped": state.skipped}
-    for part in ("rest", "optimizer", "average"):
+    for part in ("rest", "optimizer", "average", "teacher", "key"):
         flat = jax.tree_util.tree_flatten_with_path(getattr(state, part))[0]
         training |= {dotted((part, *path)): _numbers(leaf) for path, leaf in flat}
     return model_arrays(state), training

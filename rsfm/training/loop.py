@@ -17,6 +17,7 @@ from rsfm.training.experiment import (
     with_initial_weights,
 )
 from rsfm.training.run import Trained, check_folder, run
+from rsfm.training.stages import stage_configs
 from rsfm.training.state import Build
 
 __all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
@@ -43,7 +44,18 @@ def train(
     Example:
         >>> train(load_config("debug"), "runs/debug").last["loss"]
     """
-    folder = Path(out)
+    trained: Trained | None = None
+    for own, folder in stage_configs(config, Path(out)):
+        trained = _train_stage(own, folder, resume=resume and folder.exists(), engine=engine)
+        if trained.signal is not None:
+            break
+    assert trained is not None
+    return trained
+
+
+def _train_stage(
+    config: ExperimentConfig, folder: Path, *, resume: bool, engine: Callable[[TrainConfig, Build], Engine]
+) -> Trained:
     check_folder(folder, resume=resume)
     processor = make_processor(config)
     validation = open_batches(config, processor, config.validation) if config.validation else None

@@ -20,7 +20,7 @@ from rsfm.answer.predict import class_probabilities, forward, map_rows, predict,
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
-from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.text.tokenizer import TextTokenizer
@@ -42,16 +42,18 @@ class Standin(FoundationModel):
         values = sample.observations["optical"].values[:, 0, :, :, 0]
         sway = self.drift[...] * values.mean((1, 2), keepdims=True)
         water, trees = 3 * values + sway, -3 * values - sway
-        slots = sample.targets["mask_position"].shape[1]
+        slots = sample.targets["mask"]["position"].shape[1]
         empty = jnp.full((len(values), slots - 2, *values.shape[1:]), 30.0)  # slots that were not asked for
         logits = jnp.concatenate([jnp.stack([water, trees], axis=1), empty], axis=1)
-        return Predictions(text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask_logits": logits}, aux={})
+        return Predictions(
+            text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask": {"logits": logits}}, aux={}
+        )
 
 
 @pytest.fixture(scope="module")
 def processor() -> Processor:
     streams = {"optical": StreamSpec(families=("optical",), size=SIZE, bands=12, patch=8)}
-    config = ProcessorConfig(streams=streams, max_masks=4)
+    config = ProcessorConfig(streams=streams, heads={"mask": HeadSlots(slots=4), "value": HeadSlots(slots=4)})
     return Processor(config, TextTokenizer.load(ROOT / "tokenizers" / "text"))
 
 
@@ -83,7 +85,7 @@ def probabilities(model: FoundationModel, processor: Processor, record: Record, 
 def test_one_window_is_the_plain_forward_bit_for_bit(processor: Processor) -> None:
     model, record = Standin(drift=2.0), scene(SIZE, SIZE)
     sample = stack([processor.prompt(record, QUESTION, processor.plan(QUESTION).answer)])
-    plain = np.asarray(class_probabilities(forward(model, sample).outputs["mask_logits"][:, :2]))[0]
+    plain = np.asarray(class_probabilities(forward(model, sample).outputs["mask"]["logits"][:, :2]))[0]
     answer = predict(model, processor, record, QUESTION, probability=True)
     assert answer.probability is not None and answer.mask is not None
     np.testing.assert_array_equal(answer.probability, plain[1:])
@@ -257,7 +259,7 @@ def test_one_window_of_nano_is_its_plain_forward_bit_for_bit(nano: Pretrained) -
     size = nano.config.streams["optical"].spec.size
     record, masks = scene(size, size), len(nano.processor.plan(QUESTION).legend)
     sample = stack([nano.processor.prompt(record, QUESTION, nano.processor.plan(QUESTION).answer)])
-    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask_logits"][:, :masks]))[0]
+    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask"]["logits"][:, :masks]))[0]
     answer = predict(nano.model, nano.processor, record, QUESTION, probability=True)
     assert answer.probability is not None and answer.mask is not None
     np.testing.assert_array_equal(answer.probability, plain[1:])

@@ -68,7 +68,7 @@ def said(known: Record, kind: str, draws: int = 150) -> dict[str, set[str]]:
     for seed in range(draws):
         dialogue = INSTRUCTION.kinds[kind](known, np.random.default_rng(seed))  # type: ignore[attr-defined]
         if dialogue is not None:
-            out.setdefault(written(dialogue.turns[0][1], dialogue.values), set()).add(dialogue.turns[0][0])
+            out.setdefault(written(dialogue.turns[0][1], dialogue.spans), set()).add(dialogue.turns[0][0])
     return out
 
 

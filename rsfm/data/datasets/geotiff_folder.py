@@ -45,7 +45,7 @@ class GeoTiffFolder(Dataset):
     Columns (several entries in one CSV cell are parted by ";"; paths count from the table's folder):
         image, images: files that `rsfm.data.reading.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
             ENVI, .npy, .mat, a folder of one-band files. `image:<sensor>` (with `date:<sensor>`) instead adds one
-            stream a sensor, `image:<sensor>#<label>` a second one of the same: "#ascending", "#descending".
+            stream a sensor, `image:<sensor>/<label>` a second one of the same: "/ascending", "/descending".
         sensor: a key of SENSORS; told from the file where left out.
         date, dates: YYYY-MM-DD, one an image; read from tags and names where left out.
         unit: what the numbers are where that is not plain ("dn", "reflectance", "dB", ...).
@@ -186,14 +186,14 @@ def _read_streams(row: Row) -> Record:
         except UserError as error:
             raise UserError(f"{row.where}, column '{stream.column}': {error}") from None
     observations = {
-        name + (stream.label and f"#{stream.label}"): seen
+        name + (stream.label and f"/{stream.label}"): seen
         for stream, record in zip(row.streams, records, strict=True)
         for name, seen in record.observations.items()
     }
     if len(observations) < len(records):
         raise UserError(
-            f"{row.where}: two columns hold images of one sensor. Tell them apart: image:<sensor>#ascending and "
-            "image:<sensor>#descending, or write them as dates of one column."
+            f"{row.where}: two columns hold images of one sensor. Tell them apart: image:<sensor>/ascending and "
+            "image:<sensor>/descending, or write them as dates of one column."
         )
     return dataclasses.replace(records[0], observations=observations)
 

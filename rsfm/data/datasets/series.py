@@ -53,7 +53,7 @@ class Series(Dataset):
     Columns:
         id (or site, pixel, sample, point, plot): the place. date (or time): of the row, with a clock or without; not in a wide table.
         bands: see `rsfm.data.datasets.series_columns.measured_columns`: "sentinel2_l2a:B04", "red", "VV", "865 nm",
-            "temperature", "ndvi"; a unit in brackets (reflectance, dn, %, dB, linear, K, degC, m, mm). "sensor#label:band"
+            "temperature", "ndvi"; a unit in brackets (reflectance, dn, %, dB, linear, K, degC, m, mm). "sensor/label:band"
             tells two streams of one sensor apart. Empty cells are gaps; what an instrument cannot measure is one, too.
         targets: those that are named (`--target "severity [1]"`), `value:<name>[unit]`, and `scene`: one number or word a
             place, in any of its rows. Without [unit] a number is a pure one.
@@ -132,7 +132,7 @@ class Series(Dataset):
                 if value is not None:
                     self._values[i].append(Value(name=matched["name"], value=value, unit=unit or PURE))
         tasks = [("regression", any(self._values)), ("scene", any(scene is not None for scene in self._scenes))]
-        self.info: DatasetInfo = dataclasses.replace(  # type: ignore[misc]
+        self.info = dataclasses.replace(  # type: ignore[misc]
             type(self).info, tasks=tuple(t for t, there in tasks if there) or ("regression",)
         )
         if named and not any(there for _, there in tasks):
@@ -177,7 +177,7 @@ class Series(Dataset):
             if (each.key, each.date) in seen:
                 raise UserError(
                     f"{where}: the columns '{seen[each.key, each.date]}' and '{each.column}' are the same band. Tell two "
-                    "streams apart: sentinel1_rtc#ascending:VV and sentinel1_rtc#descending:VV."
+                    "streams apart: sentinel1_rtc/ascending:VV and sentinel1_rtc/descending:VV."
                 )
             seen[each.key, each.date] = each.column
             cells = _numbers(f"{where}, column '{each.column}'", columns[each.column])

@@ -16,7 +16,7 @@ from rsfm.sensors.pixel_series import PIXEL_SERIES
 from rsfm.types import Band, Sensor
 
 COLUMN = re.compile(
-    r"(?:(?P<sensor>[a-z][a-z0-9_]+)(?:#(?P<label>\w+))?[:.])?(?P<name>[^\[\]]+?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?"
+    r"(?:(?P<sensor>[a-z][a-z0-9_]+)(?:/(?P<label>\w+))?[:.])?(?P<name>[^\[\]]+?)\s*(?:\[\s*(?P<unit>[^\[\]]*?)\s*\])?"
 )
 _DATE = re.compile(r"(?<![\d-])(?P<date>(?:19|20)\d\d-\d\d-\d\d|(?:19|20)\d{6})(?!\d)")
 _WAVELENGTH = re.compile(
@@ -108,7 +108,7 @@ class Measured:
 def measured_columns(where: str, columns: Sequence[str], sensor: str = "") -> list[Measured]:
     """The columns that are bands or measurements, in their order; others are left out.
 
-    A band is named with its sensor ("sentinel2_l2a:B04", "sentinel1_rtc#ascending:VV"), by a common name (red, nir, VV,
+    A band is named with its sensor ("sentinel2_l2a:B04", "sentinel1_rtc/ascending:VV"), by a common name (red, nir, VV,
     temperature, ndvi), by its wavelength ("865 nm"), or as one sensor alone spells it (B8A, B11). Behind it its unit may
     stand in brackets, and before or behind it a date, where a row holds all dates.
 

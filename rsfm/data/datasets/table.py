@@ -22,7 +22,7 @@ LISTS |= {"captions": "caption"}
 QUANTITY = r"(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?"
 VALUE, VALUE_MAP = re.compile("value:" + QUANTITY), re.compile("value_map:" + QUANTITY)
 FEWEST_EDGES = 3  # of two classes: one class says nothing
-PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>[^#]+)(?:#(?P<label>\w+))?")
+PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>[^/]+)(?:/(?P<label>\w+))?")
 LITERAL = ("question", "answer", "caption", "captions")  # "None" and "NA" may be meant there
 
 
@@ -169,7 +169,7 @@ def _streams(
         raise UserError(f"{where}, column 'sensor': {unknown('sensor', sensor, SENSORS)}")
     streams = []
     for (name, label), given in found.items():
-        column = "image" if (name, label) == (sensor, "") else f"image:{name}{label and f'#{label}'}"
+        column = "image" if (name, label) == (sensor, "") else f"image:{name}{label and f'/{label}'}"
         images, dates = given.get("image", ()), given.get("date", lists["date"])
         if dates and len(dates) != len(images):
             raise UserError(

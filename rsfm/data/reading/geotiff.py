@@ -25,23 +25,33 @@ from rsfm.data.reading.clouds import CLOUD_KINDS
 from rsfm.data.reading.grids import same_grid
 from rsfm.data.reading.opening import gdal, open_raster
 from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
+from rsfm.data.reading.wavelengths import wavelengths_of_tags
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
 _PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+_PURE = 0.99  # share of a mask's full value from which a shrunk pixel is all inside
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after.
+    """Bands of one file.
 
-    `allow_vrt`: the file may be a VRT of files in its own folder.
+    Attributes:
+        path: the file.
+        indexes: one-based, empty for all but alpha.
+        name: the band the file is named after.
+        nodata: a stored number that the file does not declare and its product has for nothing.
+        mask: one-based place of a layer that is 0 where there is nothing.
+        allow_vrt: the file may be a VRT of files in its own folder.
     """
 
     path: Path
     indexes: tuple[int, ...] = ()
     name: str | None = None
+    nodata: float | None = None
+    mask: int | None = None
     allow_vrt: bool = False
 
 
@@ -77,10 +87,10 @@ class GeoRaster:
             folder: what the sources are together, for messages.
             cloud: file of clouds and its kind, a key of CLOUD_KINDS.
         """
-        self.sources, self.cloud = tuple(sources), cloud
+        self.cloud = cloud
         self._handles: dict[str, Any] | None = None
         self._lock = threading.Lock()
-        headers = [_header(source) for source in self.sources]
+        headers, self.sources = zip(*(_header(source) for source in sources), strict=True)
         finest = min(
             headers, key=lambda header: abs(header.transform[0] * header.transform[4] - header.transform[1] ** 2)
         )
@@ -101,12 +111,36 @@ class GeoRaster:
             descriptions=tuple(name for header in headers for name in header.descriptions),
             scales=tuple(x for header in headers for x in header.scales),
             offsets=tuple(x for header in headers for x in header.offsets),
+            wavelengths_um=tuple(x for header in headers for x in header.wavelengths_um),
+            widths_um=tuple(x for header in headers for x in header.widths_um),
             coarse_blocks=any(header.coarse_blocks for header in headers),
         )
 
     def warped(self, grid: GeoGrid) -> "GeoRaster":
         """The same pixels on another grid."""
         return GeoRaster(self.sources, target=grid, folder=self.header.path, cloud=self.cloud)
+
+    def select(self, places: Sequence[int]) -> "GeoRaster":
+        """The same acquisition with some of its bands, in this order."""
+        each = [dataclasses.replace(source, indexes=(i,)) for source in self.sources for i in source.indexes]
+        if len(self.sources) == 1:
+            indexes = tuple(self.sources[0].indexes[i] for i in places)
+            chosen = [dataclasses.replace(self.sources[0], indexes=indexes)]
+        else:
+            chosen = [each[i] for i in places]
+        return GeoRaster(chosen, target=self.grid, folder=self.header.path, cloud=self.cloud)
+
+    def masked_by(self, place: int) -> "GeoRaster":
+        """The same acquisition without one of its layers, which is 0 where there is nothing."""
+        (source,) = self.sources
+        rest = tuple(index for i, index in enumerate(source.indexes) if i != place)
+        masked = dataclasses.replace(source, indexes=rest, mask=source.indexes[place])
+        return GeoRaster([masked], target=self.grid, folder=self.header.path, cloud=self.cloud)
+
+    def with_nodata(self, nodata: float) -> "GeoRaster":
+        """The same acquisition with a number for nothing, which averages and warps then leave out."""
+        sources = [dataclasses.replace(source, nodata=nodata) for source in self.sources]
+        return GeoRaster(sources, target=self.grid, folder=self.header.path, cloud=self.cloud)
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
@@ -152,7 +186,7 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(str(source.path), source, Resampling.bilinear)
+        dataset = self._open(f"{source.path} {bool(shape)}", source, Resampling.bilinear, averaged=bool(shape))
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -166,18 +200,21 @@ class GeoRaster:
             valid = np.ones(values.shape, bool)
         else:
             valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0
+        if source.mask is not None:
+            layer = dataset.read(source.mask, window=area, out_shape=out[1:], resampling=resampling).astype(np.float32)
+            valid = valid & (layer >= np.ceil(layer.max() * _PURE))[..., None] & (layer > 0)[..., None]
         if _zero_is_plausible(dataset, values.dtype):
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
-    def _open(self, key: str, source: Source, resampling: Resampling) -> Any:
+    def _open(self, key: str, source: Source, resampling: Resampling, *, averaged: bool = False) -> Any:
         if self._handles is None:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
             dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
-            self._handles[key] = _on_grid(dataset, self.grid, resampling)
+            self._handles[key] = _on_grid(dataset, self.grid, resampling, source.nodata, averaged)
         return self._handles[key]
 
     def _check_places(self, headers: Sequence[Header]) -> None:
@@ -201,7 +238,8 @@ def _close_all() -> None:
         raster.close()
 
 
-def _header(source: Source) -> Header:
+def _header(source: Source) -> tuple[Header, Source]:
+    """What a file says of the source's bands, and the source with the places of its bands written out."""
     path = source.path
     with reading(path):
         dataset = open_raster(path, allow_vrt=source.allow_vrt)
@@ -217,7 +255,9 @@ def _header(source: Source) -> Header:
                 )
             block = dataset.block_shapes[0]
             names = tuple(dataset.descriptions[i - 1] for i in indexes)
-            return Header(
+            tags = [{**dataset.tags(i), **dataset.tags(i, ns="IMAGERY")} for i in indexes]
+            wavelengths_um, widths_um = wavelengths_of_tags(tags)
+            header = Header(
                 path=path,
                 height=dataset.height,
                 width=dataset.width,
@@ -231,7 +271,10 @@ def _header(source: Source) -> Header:
                 tags={**dataset.tags(1), **dataset.tags(ns="IMAGERY"), **dataset.tags()},
                 product=product_name(path),
                 coarse_blocks=block[0] * block[1] > _COARSE_BLOCK,
+                wavelengths_um=wavelengths_um,
+                widths_um=widths_um,
             )
+            return header, dataclasses.replace(source, indexes=tuple(indexes))
 
 
 def _crs_text(crs: Any) -> str | None:
@@ -260,20 +303,27 @@ def _zero_is_plausible(dataset: Any, dtype: np.dtype) -> bool:
     return dtype.kind in "iu" and (dataset.nodata == 0 or (dtype == np.uint8 and dataset.nodata == 255))
 
 
-def _on_grid(dataset: Any, grid: GeoGrid, resampling: Resampling) -> Any:
-    """The dataset as it is where it lies on the grid, else warped onto it as it is read."""
+def _on_grid(dataset: Any, grid: GeoGrid, resampling: Resampling, nodata: float | None, averaged: bool) -> Any:
+    """The dataset as it is where it lies on the grid, else warped onto it as it is read.
+
+    A number for nothing that the file does not declare is known to GDAL through a warp only: it is made where pixels are mixed.
+    """
+    if dataset.nodata is not None or ColorInterp.alpha in dataset.colorinterp:
+        nodata = None
     lies = GeoGrid(
         crs=_crs_text(dataset.crs),
         transform=affine6(dataset.transform),
         height=dataset.height,
         width=dataset.width,
     )
-    if same_grid(lies, grid):
+    if same_grid(lies, grid) and not (averaged and nodata is not None):
         return dataset
     source_transform, target_transform = dataset.transform, Affine(*grid.transform)
     if affine6(source_transform) == IDENTITY and grid.transform == IDENTITY:
         source_transform = Affine.scale(grid.width / dataset.width, grid.height / dataset.height)
     outside: dict[str, Any] = {"add_alpha": True} if dataset.nodata is None else {}
+    if nodata is not None:
+        outside = {"src_nodata": nodata, "nodata": nodata}
     if ColorInterp.alpha in dataset.colorinterp:
         outside = {}
     return WarpedVRT(

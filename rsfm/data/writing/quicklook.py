@@ -20,6 +20,7 @@ def picture(observation: Observation) -> Float[np.ndarray, "h w 3"]:
     bands, colour = _shown(observation), _is_colour(observation)
     there = np.logical_and.reduce(np.asarray(observation.band_valid)[:, bands], -1)
     seen = np.asarray(observation.valid) & there[:, None, None]
+    seen = seen & np.logical_and.reduce(np.isfinite(np.asarray(observation.values)[..., bands]), -1)
     shares = seen.mean(axis=(-2, -1))
     best = int(np.flatnonzero(shares >= shares.max() - 0.01)[-1])
     values, valid = np.asarray(observation.values[best], np.float32)[..., bands], seen[best]

@@ -137,7 +137,7 @@ def test_the_order_of_the_rows_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_two_streams_of_one_sensor_stay_apart(tmp_path: Path) -> None:
-    text = "id,date,sentinel1_rtc#ascending:VV,sentinel1_rtc#descending:VV\na,2021-05-03,-10,-14\n"
+    text = "id,date,sentinel1_rtc/ascending:VV,sentinel1_rtc/descending:VV\na,2021-05-03,-10,-14\n"
     (seen,) = Series(write(tmp_path, text), "all")[0].observations.values()
     assert seen.values[0, 0, 0].tolist() == [-10, -14] and len(set(seen.band_code.tolist())) == 1
 
