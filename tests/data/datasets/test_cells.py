@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsfm.data.datasets.cells import cell_number, csv_rows, is_missing
+from rsfm.data.datasets.cells import FILLS, cell_number, csv_rows, is_missing
 from rsfm.errors import UserError
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda x: x not in (-9999, -99999, -32768)))
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda x: x not in FILLS))
 def test_a_number_written_out_is_read_back(value: float) -> None:
     assert cell_number("row 1", repr(value)) == value and cell_number("row 1", value) == value
 
