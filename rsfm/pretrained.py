@@ -14,16 +14,17 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
+from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, read_json, to_json
 from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.data.writing.digests import check_digests, sha256, write_digests
-from rsfm.errors import UserError, unknown
+from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
 from rsfm.models.limits import built, check_config
 from rsfm.models.upgrade import FORMAT, upgraded_model, upgraded_names
 from rsfm.nn.weights import assign, named_parameters, read_tensors, save_weights
-from rsfm.processor import Processor
+from rsfm.processor import Plan, Processor
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
@@ -31,6 +32,8 @@ from rsfm.types import Answer
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER, PEFT = "adapter.json", "adapter_config.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
+FOUNDATION = "foundation"  # "kind" in config.json where none is named
+PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,17 +82,17 @@ class Pretrained:
         Returns:
             The answer, in physical units and on the scene's grid.
         """
-        from rsfm.answer.footprint import open_footprint
+        from rsfm.answer.footprint import open_source
         from rsfm.answer.predict import predict
 
-        if isinstance(source, (str, Path)):
-            source = [source]
-        if isinstance(source, (list, tuple)):
-            named = [sensor] if sensor else []
-            how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
-            how |= {"scale": scale, "offset": offset}
-            source = open_footprint(list(source), sensors=named, dates=dates or (), **how)
-        return predict(self.model, self.processor, source, question, **options)
+        how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
+        how |= {"scale": scale, "offset": offset}
+        footprint = open_source(source, sensor=sensor, dates=dates, **how)
+        return predict(self.model, self.processor, footprint, question, **options)
+
+    def plan(self, question: str) -> Plan:
+        """Whether a question asks for a map, and of which classes."""
+        return self.processor.plan(question)
 
 
 def save_checkpoint(
@@ -115,7 +118,7 @@ def save_checkpoint(
     return folder
 
 
-def load(name_or_folder: str | Path) -> Pretrained:
+def load(name_or_folder: str | Path) -> Pretrained | LandCover:
     """Loads a shipped checkpoint by name, any checkpoint folder, or an adapter's folder with the base it names.
 
     Raises:
@@ -130,6 +133,35 @@ def load(name_or_folder: str | Path) -> Pretrained:
             f"rsfm.models.hf.load_decoder({str(folder)!r}) reads it merged into its base; a config with "
             f"init_decoder={str(folder)!r} trains a model on it (rsfm train)."
         )
+    kind = _kind(folder)
+    if kind == FOUNDATION:
+        return _load_foundation(folder)
+    read = lookup(PUBLISHED, "kind of checkpoint", kind)
+    check_digests(folder)
+    return read(folder, read_json(folder / "config.json", "Copy the checkpoint folder again.").get("model"))
+
+
+def load_foundation(name_or_folder: str | Path) -> Pretrained:
+    """As `load`, of a model that reads and writes words; UserError for one that only makes maps."""
+    loaded = load(name_or_folder)
+    if not isinstance(loaded, Pretrained):
+        raise UserError(
+            f"{loaded.name} maps land cover and has no words: rsfm predict and rsfm evaluate use it. "
+            "Choose another checkpoint, e.g. nano."
+        )
+    return loaded
+
+
+def _kind(folder: Path) -> str:
+    """What config.json says the checkpoint is; what is wrong with the file is for the loading to say."""
+    try:
+        data = read_json(folder / "config.json", "")
+    except UserError:
+        return FOUNDATION
+    return str(data.get("kind", FOUNDATION)) if isinstance(data, dict) else FOUNDATION
+
+
+def _load_foundation(folder: Path) -> Pretrained:
     for part in FILES:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
@@ -220,7 +252,7 @@ def _load_adapter(folder: Path) -> Pretrained:
         raise UserError(
             f"{path}: expected the rank of its tensors, {sorted(ranks)}, and a finite alpha. Copy it again."
         )
-    loaded = load(home)
+    loaded = load_foundation(home)
     built(str(path), lambda: adapt(loaded.model, lora, rngs=nnx.Rngs(0)))
     format = data.get("format", 1)
     own, tensors = named_parameters(loaded.model), upgraded_names(tensors, format)

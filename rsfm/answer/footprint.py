@@ -166,6 +166,24 @@ def open_footprint(
     return SceneFootprint(scenes)
 
 
+def open_source(source: Any, *, sensor: str | None = None, dates: Sequence[str] | None = None, **how: Any) -> Footprint:
+    """A footprint of whatever can be predicted: a path, several, a Scene, a Record, or a footprint as it is.
+
+    Args:
+        source: see above; several paths are dates of one sensor, or sensors of one place.
+        sensor: a key of SENSORS; told from the files where it can be.
+        dates: ISO date of each file; read from names and tags where not given.
+        how: of `open_footprint`, what the files' numbers and bands are.
+    """
+    if isinstance(source, (str, Path)):
+        source = [source]
+    if isinstance(source, (list, tuple)):
+        return open_footprint(list(source), sensors=[sensor] if sensor else [], dates=dates or (), **how)
+    if isinstance(source, Record):
+        return RecordFootprint(source)
+    return SceneFootprint([source]) if isinstance(source, Scene) else source
+
+
 def merge(records: Sequence[Record]) -> Record:
     """One record of several sensors' records of the same place."""
     observations = {name: value for record in records for name, value in record.observations.items()}

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float, Int
-from tqdm import tqdm
 
 from rsfm.answer.areas import AreaSum
 from rsfm.answer.footprint import Footprint, RecordFootprint, SceneFootprint
-from rsfm.answer.windows import StripBlender, Tiling
+from rsfm.answer.mosaic import mosaic
+from rsfm.answer.windows import Tiling
 from rsfm.data.reading.scene import Scene
 from rsfm.errors import UserError
 from rsfm.heads import value_band
@@ -90,14 +90,29 @@ def predict(
     if not plan.legend:
         return answer_in_words(model, processor, footprint, question, max_new_tokens=max_new_tokens, form=form)
     options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
+    found = map_rows(model, processor, footprint, question, **options)
+    return answer_from_rows(footprint, question, plan, found, probability=probability)
+
+
+def answer_from_rows(
+    footprint: Footprint, question: str, plan: Plan, found: Iterator[MapRows], *, probability: bool = False
+) -> Answer:
+    """The answer that is read from the rows of a map: an area, a map of numbers, or a mask.
+
+    Args:
+        footprint: what the question is about.
+        question: in words.
+        plan: of the question, with a legend.
+        found: the map's rows, from the top down.
+        probability: keep a mask's class probabilities.
+    """
     if plan.area:
-        return area_answer(footprint, question, plan, map_rows(model, processor, footprint, question, **options))
+        return area_answer(footprint, question, plan, found)
     if plan.quantity is not None:
-        found = map_rows(model, processor, footprint, question, **options)
         return value_map_answer(footprint, question, plan.quantity, found)
     index = np.full((footprint.height, footprint.width), -1, np.int8 if len(plan.legend) < 128 else np.int16)
     chance = np.zeros((len(plan.legend), *index.shape), np.float32) if probability else None
-    for rows in map_rows(model, processor, footprint, question, **options):
+    for rows in found:
         here = slice(rows.first, rows.first + len(rows.class_index))
         index[here] = rows.class_index
         if chance is not None:
@@ -206,34 +221,17 @@ def map_rows(
 ) -> Iterator[MapRows]:
     """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
     plan = processor.plan(question)
-    classes = 1 + len(plan.legend)
-    tiling = Tiling(
-        height=footprint.height,
-        width=footprint.width,
-        size=processor.stream_size(footprint.read((0, 0, 1, 1))),
-        overlap=overlap,
-    )
-    blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
-    with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
-        for i, columns in tiling.batches(batch_size):
-            windows = [processor.for_map(record) for record in _read_windows(footprint, tiling, i, columns)]
-            for j, record in zip(columns, windows, strict=True):
-                seen.add(j, _any_valid(record, tiling.size))
-            # Windows without data are left at probability zero: no class, and no time spent.
-            full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
-            if full:
-                samples = [processor.prompt(record, plan.asked, plan.answer) for _, record in full]
-                chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
-                for (j, _), chance in zip(full, chances, strict=True):
-                    blender.add(i, j, chance)
-            bar.update(len(columns))
-            if columns[-1] == len(tiling.columns) - 1:
-                first, chance = blender.finish(i)
-                valid = seen.finish(i)
-                index = np.where(valid, chance.argmax(0) - 1, -1).astype(np.int16)
-                yield MapRows(first=first, class_index=index, probability=chance, valid=valid)
-    if not seen.found:
-        raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
+    size = processor.stream_size(footprint.read((0, 0, 1, 1)))
+    tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
+
+    def chances(windows: list[Record]) -> Float[np.ndarray, "n _ h w"]:
+        samples = [processor.prompt(record, plan.asked, plan.answer) for record in windows]
+        return run_windows(model, samples, tiling.batch_size(batch_size), len(plan.legend))
+
+    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    for strip in mosaic(footprint, tiling, 1 + len(plan.legend), chances, prepare=processor.for_map, **options):
+        index = np.where(strip.valid, strip.values.argmax(0) - 1, -1).astype(np.int16)
+        yield MapRows(first=strip.first, class_index=index, probability=strip.values, valid=strip.valid)
 
 
 def map_answer(
@@ -330,46 +328,3 @@ def as_footprint(source: Footprint | Scene | Record) -> Footprint:
     if isinstance(source, Record):
         return RecordFootprint(source)
     return SceneFootprint([source]) if isinstance(source, Scene) else source
-
-
-class _ValidStrip:
-    """Where the rows of windows still open hold data."""
-
-    def __init__(self, tiling: Tiling):
-        self.tiling, self.found = tiling, False
-        self._strip = np.zeros((tiling.size, max(tiling.width, tiling.size)), bool)
-
-    def window(self, j: int) -> Bool[np.ndarray, "h w"]:
-        left = self.tiling.columns[j]
-        return self._strip[:, left : left + self.tiling.size]
-
-    def add(self, j: int, valid: Bool[np.ndarray, "h w"]) -> None:
-        self.window(j)[:] = valid
-        self.found = self.found or bool(valid.any())
-
-    def finish(self, i: int) -> Bool[np.ndarray, "h w"]:
-        rows = self.tiling.rows
-        below = self.tiling.height if i == len(rows) - 1 else rows[i + 1]
-        return self._strip[: below - rows[i], : self.tiling.width].copy()
-
-
-def _read_windows(footprint: Footprint, tiling: Tiling, i: int, columns: tuple[int, ...]) -> list[Record]:
-    """The windows of one batch out of a single read: neighbours share pixels, and files are read by blocks."""
-    top, lefts, size = tiling.rows[i], [tiling.columns[j] for j in columns], tiling.size
-    together = RecordFootprint(footprint.read((top, lefts[0], size, lefts[-1] - lefts[0] + size)))
-    return [
-        dataclasses.replace(
-            together.read((0, left - lefts[0], size, size)), location_deg=footprint.location((top, left, size, size))
-        )
-        for left in lefts
-    ]
-
-
-def _any_valid(record: Record, size: int) -> Bool[np.ndarray, "h w"]:
-    """Pixels at which some sensor has data at some date."""
-    valid = np.zeros((size, size), bool)
-    for observation in record.observations.values():
-        seen = observation.valid.any(axis=-3)
-        if seen.shape == valid.shape:
-            valid |= seen
-    return valid

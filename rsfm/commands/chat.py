@@ -80,7 +80,7 @@ def chat(
     from rsfm.models.generate import Sampling
 
     Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    loaded = pretrained.load(checkpoint)
+    loaded = pretrained.load_foundation(checkpoint)
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     talk = Conversation(
         loaded.model, loaded.processor, footprint, system=system, max_new_tokens=max_new_tokens, **options

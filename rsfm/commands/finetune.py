@@ -86,7 +86,7 @@ def finetune(
                 f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
                 f"kinds of maps and the tasks {', '.join(asked)}. Leave it out, or choose another split or --task."
             )
-    from rsfm.pretrained import find, load
+    from rsfm.pretrained import find, load_foundation
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
@@ -94,7 +94,7 @@ def finetune(
     if quantize and not lora:
         raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
     adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
-    loaded, folder = load(checkpoint), find(checkpoint).absolute()
+    loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
     config = experiment(
         loaded,
         folder,

@@ -89,7 +89,6 @@ def predict(
         how["wavelengths_um"] = read_wavelengths(wavelengths)
     footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
-    from rsfm.answer.predict import predict as answer_to
     from rsfm.answer.products import write_products
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.text import forms
@@ -97,14 +96,14 @@ def predict(
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    maps = [question for question in ask if loaded.processor.plan(question).legend] if form else []
+    maps = [question for question in ask if loaded.plan(question).legend] if form else []
     if maps:
         raise UserError(f"--form binds answers in words, and '{maps[0]}' is answered by a map. Ask it without --form.")
 
     def answers() -> list[Answer]:
         options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
         options |= {"form": form, "max_new_tokens": max_new_tokens}
-        return [answer_to(loaded.model, loaded.processor, footprint, question, **options) for question in ask]
+        return [loaded.predict(footprint, question, **options) for question in ask]
 
     sensors = [scene.sensor.name for scene in footprint.scenes]
     about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}

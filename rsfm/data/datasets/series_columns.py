@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from rsfm.errors import UserError, lookup
 from rsfm.sensors import SENSORS
-from rsfm.sensors.bands import band_name
+from rsfm.sensors.names import band_name
 from rsfm.sensors.observe import days_since_2000
 from rsfm.sensors.pixel_series import PIXEL_SERIES
 from rsfm.types import Band, Sensor

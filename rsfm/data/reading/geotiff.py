@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from jaxtyping import Bool, Shaped
 from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
@@ -22,14 +21,14 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from rsfm.data.reading.clouds import CLOUD_KINDS
-from rsfm.data.reading.grids import same_grid
 from rsfm.data.reading.opening import gdal, open_raster
-from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
+from rsfm.data.reading.placement import on_grid, placed
+from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name
 from rsfm.data.reading.wavelengths import wavelengths_of_tags
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
-_PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
 _PURE = 0.99  # share of a mask's full value from which a shrunk pixel is all inside
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
 
@@ -214,7 +213,7 @@ class GeoRaster:
         if key not in self._handles:
             dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
-            self._handles[key] = _on_grid(dataset, self.grid, resampling, source.nodata, averaged)
+            self._handles[key] = _on_grid(dataset, source, self.grid, resampling, averaged)
         return self._handles[key]
 
     def _check_places(self, headers: Sequence[Header]) -> None:
@@ -253,40 +252,29 @@ def _header(source: Source) -> tuple[Header, Source]:
                 raise UserError(
                     f"{path}: complex numbers. Expected intensities: detect and calibrate the product first."
                 )
-            block = dataset.block_shapes[0]
+            block, place = dataset.block_shapes[0], placed(dataset, path)
             names = tuple(dataset.descriptions[i - 1] for i in indexes)
             tags = [{**dataset.tags(i), **dataset.tags(i, ns="IMAGERY")} for i in indexes]
             wavelengths_um, widths_um = wavelengths_of_tags(tags)
             header = Header(
                 path=path,
-                height=dataset.height,
-                width=dataset.width,
+                height=place.grid.height,
+                width=place.grid.width,
                 count=len(indexes),
                 dtype=dtype,
-                crs=_crs_text(dataset.crs),
-                transform=affine6(dataset.transform),
+                crs=place.grid.crs,
+                transform=place.grid.transform,
                 descriptions=(source.name,) if source.name else names,
                 scales=tuple(dataset.scales[i - 1] for i in indexes),
                 offsets=tuple(dataset.offsets[i - 1] for i in indexes),
                 tags={**dataset.tags(1), **dataset.tags(ns="IMAGERY"), **dataset.tags()},
                 product=product_name(path),
                 coarse_blocks=block[0] * block[1] > _COARSE_BLOCK,
+                notes=place.notes,
                 wavelengths_um=wavelengths_um,
                 widths_um=widths_um,
             )
             return header, dataclasses.replace(source, indexes=tuple(indexes))
-
-
-def _crs_text(crs: Any) -> str | None:
-    if not crs:
-        return None
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else crs.to_wkt()
-
-
-def affine6(transform: Affine) -> Affine6:
-    """The six numbers of an affine."""
-    return (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f)
 
 
 def _data_indexes(dataset: Any) -> tuple[int, ...]:
@@ -303,37 +291,18 @@ def _zero_is_plausible(dataset: Any, dtype: np.dtype) -> bool:
     return dtype.kind in "iu" and (dataset.nodata == 0 or (dtype == np.uint8 and dataset.nodata == 255))
 
 
-def _on_grid(dataset: Any, grid: GeoGrid, resampling: Resampling, nodata: float | None, averaged: bool) -> Any:
+def _on_grid(dataset: Any, source: Source, grid: GeoGrid, resampling: Resampling, averaged: bool) -> Any:
     """The dataset as it is where it lies on the grid, else warped onto it as it is read.
 
     A number for nothing that the file does not declare is known to GDAL through a warp only: it is made where pixels are mixed.
     """
+    nodata = source.nodata
     if dataset.nodata is not None or ColorInterp.alpha in dataset.colorinterp:
         nodata = None
-    lies = GeoGrid(
-        crs=_crs_text(dataset.crs),
-        transform=affine6(dataset.transform),
-        height=dataset.height,
-        width=dataset.width,
-    )
-    if same_grid(lies, grid) and not (averaged and nodata is not None):
-        return dataset
-    source_transform, target_transform = dataset.transform, Affine(*grid.transform)
-    if affine6(source_transform) == IDENTITY and grid.transform == IDENTITY:
-        source_transform = Affine.scale(grid.width / dataset.width, grid.height / dataset.height)
     outside: dict[str, Any] = {"add_alpha": True} if dataset.nodata is None else {}
     if nodata is not None:
         outside = {"src_nodata": nodata, "nodata": nodata}
     if ColorInterp.alpha in dataset.colorinterp:
         outside = {}
-    return WarpedVRT(
-        dataset,
-        src_crs=dataset.crs or _PLANE,
-        src_transform=source_transform,
-        crs=grid.crs or _PLANE,
-        transform=target_transform,
-        height=grid.height,
-        width=grid.width,
-        resampling=resampling,
-        **outside,
-    )
+    warp = averaged and nodata is not None
+    return on_grid(dataset, source.path, grid, PLANE, always=warp, resampling=resampling, **outside)

@@ -215,6 +215,14 @@ def unit_m(crs: str) -> float | None:
     return None if angle else axes[0].unit_conversion_factor
 
 
+def full_turn(crs: str) -> float:
+    """What a turn around the Earth adds to x: in a geographic CRS and on a cylinder; 0 where it adds nothing that is fixed."""
+    surface = _surface(crs)
+    if surface is None:
+        return 0.0
+    return surface.turn if surface.to_base is not None else 2 * math.pi / surface.radian
+
+
 def _edge(grid: GeoGrid) -> float:
     """Length of the shorter side of a pixel, in the CRS's unit."""
     a, b, _, d, e, _ = grid.transform

@@ -245,8 +245,8 @@ def _draw_lines(axis: Axes, name: str, observation: Observation) -> None:
         seen = observation.valid[:, 0, 0] & observation.band_valid[:, k] & ~np.isnan(days)
         values, place = observation.values[seen, 0, 0, k], axes.get(_unit(label), axis)
         place.plot(when[seen], values, "o-", color=f"C{k % 10}", markersize=2.5, linewidth=1, label=label)
-    for place, corner in zip(axes.values(), ("upper left", "upper right"), strict=False):
-        place.legend(fontsize=6, loc=corner, framealpha=0.6)
+    for place in axes.values():
+        place.legend(fontsize=6, loc="upper left" if place is axis else "upper right", framealpha=0.6)
     axis.set_title(f"{name}: {len(days)} dates", fontsize=9)
     axis.tick_params(axis="x", labelrotation=40, labelsize=8)
     axis.grid(alpha=0.3)
