@@ -39,7 +39,7 @@ def predict_series(
     from rsfm import pretrained
     from rsfm.answer.predict import answer_records
 
-    loaded = pretrained.load(checkpoint)
+    loaded = pretrained.load_foundation(checkpoint)
     options: dict[str, Any] = {"batch_size": min(BATCH, len(records)), "form": form, "max_new_tokens": max_new_tokens}
     rows: list[tuple[str, Answer]] = []
     for start in range(0, len(records), BATCH):
