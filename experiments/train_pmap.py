@@ -84,7 +84,12 @@ class PmapEngine:
 
 
 def train(
-    config: tyro.conf.Positional[str], *, out: Path, resume: bool = False, overrides: tuple[str, ...] = ()
+    config: tyro.conf.Positional[str],
+    *,
+    out: Path,
+    resume: bool = False,
+    change: bool = False,
+    overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a model under jax.pmap, to compare with experiments/train.py.
 
@@ -95,10 +100,13 @@ def train(
         config: a name in experiments/configs, a Python file that defines CONFIG, or a run's config.json.
         out: run folder.
         resume: go on from the last state in the run folder.
+        change: with --resume: go on though the config is another than the run was started with.
         overrides: fields of the config by dotted name.
     """
     program = "python experiments/train_pmap.py"
-    return train_config(config, out, resume=resume, overrides=overrides, engine=PmapEngine, program=program)
+    return train_config(
+        config, out, resume=resume, change=change, overrides=overrides, engine=PmapEngine, program=program
+    )
 
 
 if __name__ == "__main__":

@@ -6,21 +6,29 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+LONGEST = 1_200  # characters of a message
 # Letters that steer a terminal, turn the direction of writing, or are half a letter; not the tab and the new line.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 TRACE = "Add --debug for the trace."
 
 
 class UserError(ValueError):
-    """Something a user can mend. The command line prints it as one line and exits with code 2."""
+    """Something a user can mend. The command line prints it as one line and exits with code 2.
+
+    What a file or a user put into it is cut in the middle where it is long: a line stays a line.
+    """
+
+    def __init__(self, message: str):
+        line = " ".join(str(message).splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}")
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     """`Unknown head 'msk'. Did you mean 'mask'? Known: mask, text, value.`"""
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    names, shown = sorted(known), str(name)[:80]
+    near = difflib.get_close_matches(shown, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+    return UserError(f"Unknown {kind} '{shown}'.{hint} Known: {', '.join(names)}.")
 
 
 def lookup(table: Mapping[str, T], kind: str, name: str) -> T:

@@ -61,7 +61,7 @@ class Pretrained:
         dates: Sequence[str] | None = None,
         unit: str | None = None,
         bands: Sequence[str] = (),
-        wavelengths_um: Sequence[float] = (),
+        wavelengths_um: Any = (),
         scale: float | None = None,
         offset: float | None = None,
         **options: Any,

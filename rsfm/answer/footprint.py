@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rsfm.data.reading.grids import location, moved
+from rsfm.data.reading.labels import check_same_ground
 from rsfm.data.reading.scene import Scene, open_scene
 from rsfm.data.reading.wavelengths import Spectrum
 from rsfm.errors import UserError
@@ -50,11 +51,15 @@ class SceneFootprint:
     def __init__(self, scenes: Sequence[Scene]):
         """Takes scenes of different sensors. Raises UserError where their grids differ."""
         first = scenes[0]
+        ground = []
         for scene in scenes[1:]:
             _check_same_grid(first, scene)
+            ground.append(check_same_ground(first.grid, scene.grid))
         self.scenes = tuple(scenes)
         self.height, self.width, self.grid = first.height, first.width, first.grid
-        self.notes: tuple[str, ...] = tuple(dict.fromkeys(note for scene in scenes for note in scene.notes))
+        self.notes: tuple[str, ...] = tuple(
+            dict.fromkeys([*(note for scene in scenes for note in scene.notes), *filter(None, ground)])
+        )
 
     def read(self, window: Window) -> Record:
         """The window of every scene, physical units."""
@@ -121,7 +126,7 @@ def open_footprint(
     dates: Sequence[str] = (),
     unit: str | None = None,
     bands: Sequence[str] = (),
-    wavelengths_um: Sequence[float] | Spectrum = (),
+    wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
     scale: float | None = None,
     offset: float | None = None,
     allow_vrt: bool = False,

@@ -31,6 +31,7 @@ def finetune(
     quantize: str = "",
     calibrate: str = "",
     resume: bool = False,
+    change: bool = False,
     overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a checkpoint further on a data set; the result is the checkpoint OUT/model.
@@ -68,6 +69,7 @@ def finetune(
         quantize: keep the adapted layers' own weights in int8 or nf4 while training.
         calibrate: split, not trained on, whose maps of numbers the 90 % intervals are stretched to hold.
         resume: go on from the last state in the run folder.
+        change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
     from rsfm.commands.data import chosen, open_dataset
@@ -112,7 +114,7 @@ def finetune(
         lora=adapters,
     )
     config = apply_overrides(config, overrides)
-    trained = loop.train(config, out, resume=resume)
+    trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
         problem = ""
         if calibrate:

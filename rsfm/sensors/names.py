@@ -5,7 +5,7 @@ import re
 from rsfm.types import Band, Sensor
 
 _PREFIX = re.compile(r"^(SURREFL|SR|BOA|TOA|REFL?|RRS|REFLECTANCE|BAND)(?=B?\d|B?8A|[A-Z]{3})")
-_PLACE = re.compile(r"^(BAND|B|LAYER|CHANNEL)?[ _-]?0*(\d+)$")  # "Band 3": a place in the file and nothing more
+_PLACE = re.compile(r"^(BAND|LAYER|CHANNEL)?[ _-]?0*(\d+)$")  # "Band 3": a place in the file and nothing more
 
 
 def band_name(sensor: Sensor, text: str, product: str = "", *, own: bool = False) -> str | None:

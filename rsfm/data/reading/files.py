@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ from rsfm.data.reading import cube, hdf, picture
 from rsfm.data.reading.clouds import cloud_kind
 from rsfm.data.reading.formats import HDF5_SIGNATURE, beginning
 from rsfm.data.reading.geotiff import GeoRaster, Source, reading
-from rsfm.data.reading.metadata import product_metadata
+from rsfm.data.reading.metadata import enmap_spectrum, product_metadata
 from rsfm.data.reading.raster import Raster, product_name
+from rsfm.data.reading.wavelengths import spectrum
 from rsfm.errors import UserError
 from rsfm.sensors import SHIPPED
 from rsfm.sensors.infer import product_match
@@ -44,7 +46,7 @@ def open_rasters(
 
 def check_exists(path: Path) -> None:
     """Raises UserError for a missing, empty or unreadable path."""
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that is none: too long, or with a zero in it
         near: list[str] = []
         if path.parent.is_dir():
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.6)
@@ -138,6 +140,9 @@ def with_metadata(raster: GeoRaster, path: Path) -> GeoRaster:
     found = product_metadata(path)
     if found:
         raster.header = dataclasses.replace(raster.header, tags={**raster.header.tags, **found})
+    centers, widths = spectrum(*enmap_spectrum(path), "nm")
+    if len(centers) == raster.header.count:
+        raster.header = dataclasses.replace(raster.header, wavelengths_um=centers, widths_um=widths)
     return raster
 
 

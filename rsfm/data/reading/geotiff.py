@@ -23,7 +23,7 @@ from rasterio.windows import Window as RasterioWindow
 from rsfm.data.reading.clouds import CLOUD_KINDS
 from rsfm.data.reading.opening import gdal, open_raster
 from rsfm.data.reading.placement import on_grid, placed
-from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name
+from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name, select_header
 from rsfm.data.reading.wavelengths import wavelengths_of_tags
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
@@ -117,29 +117,39 @@ class GeoRaster:
 
     def warped(self, grid: GeoGrid) -> "GeoRaster":
         """The same pixels on another grid."""
-        return GeoRaster(self.sources, target=grid, folder=self.header.path, cloud=self.cloud)
+        return self._derived(self.sources, grid=grid)
 
     def select(self, places: Sequence[int]) -> "GeoRaster":
         """The same acquisition with some of its bands, in this order."""
+        if list(places) == list(range(self.header.count)):
+            return self
         each = [dataclasses.replace(source, indexes=(i,)) for source in self.sources for i in source.indexes]
-        if len(self.sources) == 1:
+        chosen = [each[i] for i in places]
+        if len(self.sources) == 1:  # all at one read
             indexes = tuple(self.sources[0].indexes[i] for i in places)
             chosen = [dataclasses.replace(self.sources[0], indexes=indexes)]
-        else:
-            chosen = [each[i] for i in places]
-        return GeoRaster(chosen, target=self.grid, folder=self.header.path, cloud=self.cloud)
+        return self._derived(chosen, places)
 
     def masked_by(self, place: int) -> "GeoRaster":
         """The same acquisition without one of its layers, which is 0 where there is nothing."""
         (source,) = self.sources
-        rest = tuple(index for i, index in enumerate(source.indexes) if i != place)
-        masked = dataclasses.replace(source, indexes=rest, mask=source.indexes[place])
-        return GeoRaster([masked], target=self.grid, folder=self.header.path, cloud=self.cloud)
+        rest = [i for i in range(self.header.count) if i != place]
+        indexes = tuple(source.indexes[i] for i in rest)
+        return self._derived([dataclasses.replace(source, indexes=indexes, mask=source.indexes[place])], rest)
 
     def with_nodata(self, nodata: float) -> "GeoRaster":
         """The same acquisition with a number for nothing, which averages and warps then leave out."""
-        sources = [dataclasses.replace(source, nodata=nodata) for source in self.sources]
-        return GeoRaster(sources, target=self.grid, folder=self.header.path, cloud=self.cloud)
+        return self._derived([dataclasses.replace(source, nodata=nodata) for source in self.sources])
+
+    def _derived(
+        self, sources: Sequence[Source], places: Sequence[int] | None = None, grid: GeoGrid | None = None
+    ) -> "GeoRaster":
+        """Other sources or another grid, with what is known of this one: tags of the product, wavelengths, names."""
+        raster = GeoRaster(sources, target=grid or self.grid, folder=self.header.path, cloud=self.cloud)
+        header, where = self.header if places is None else select_header(self.header, places), raster.grid
+        place = {"height": where.height, "width": where.width, "crs": where.crs, "transform": where.transform}
+        raster.header = dataclasses.replace(header, **place)
+        return raster
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None

@@ -260,7 +260,7 @@ def _variables(path: Path, file: Any) -> list[HdfRaster]:
     if not planes or len(shapes) > 1:
         return []
     first = items[planes[0]]
-    rows, columns = _grid_axes(file, first)
+    rows, columns = _place_axes(file, first)
     header = _header(
         path, file, first, (rows, columns), count=len(planes), descriptions=tuple(n.split("/")[-1] for n in planes)
     )
@@ -277,7 +277,7 @@ def _variables(path: Path, file: Any) -> list[HdfRaster]:
 
 
 def _cube_acquisitions(path: Path, file: Any, name: str, item: Any) -> list[HdfRaster]:
-    rows, columns = _grid_axes(file, item)
+    rows, columns = _place_axes(file, item)
     bands = _other(file, item, _SPECTRAL)
     assert bands is not None
     count = item.shape[bands]
@@ -370,6 +370,12 @@ def _grid_axes(file: Any, item: Any) -> tuple[int, int] | None:
     rows = [i for i, name in enumerate(names) if name in _VERTICAL]
     columns = [i for i, name in enumerate(names) if name in _HORIZONTAL]
     return (rows[0], columns[0]) if rows and columns else None
+
+
+def _place_axes(file: Any, item: Any) -> tuple[int, int]:
+    axes = _grid_axes(file, item)
+    assert axes is not None
+    return axes
 
 
 def _other(file: Any, item: Any, words: Sequence[str]) -> int | None:

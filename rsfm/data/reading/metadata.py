@@ -1,5 +1,6 @@
 """What a product's own metadata files say: Sentinel-2's MTD_MSIL*.xml and Landsat's *_MTL.txt, found beside the images."""
 
+import glob
 import re
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def product_metadata(image: Path) -> dict[str, str]:
         if image.name.startswith(path.name.removesuffix("MTL.txt")):
             return _landsat(_text(path))
     return {}
+
+
+def enmap_spectrum(image: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Centres and widths in nanometres from the METADATA.XML beside an EnMAP image; empty where there is none."""
+    name = image.name.upper()
+    if "-SPECTRAL_IMAGE" not in name:
+        return (), ()
+    stem = image.name[: name.index("-SPECTRAL_IMAGE")]
+    for path in image.absolute().parent.glob(f"{glob.escape(stem)}-METADATA.[xX][mM][lL]"):
+        text = _text(path)
+        found = [
+            re.findall(rf"<{key}>\s*([0-9.]+)\s*</{key}>", text) for key in ("wavelengthCenterOfBand", "FWHMOfBand")
+        ]
+        if found[0] and len(found[0]) == len(found[1]):
+            return tuple(map(float, found[0])), tuple(map(float, found[1]))
+    return (), ()
 
 
 def _sentinel2(text: str) -> dict[str, str]:

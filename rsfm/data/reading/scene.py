@@ -137,7 +137,7 @@ def open_scene(
     dates: Sequence[str] | None = None,
     unit: str | None = None,
     bands: Sequence[str] | None = None,
-    wavelengths_um: Sequence[float] | Spectrum = (),
+    wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
     scale: float | None = None,
     offset: float | None = None,
     allow_vrt: bool = False,
@@ -207,7 +207,7 @@ def open_scene(
     return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved))
 
 
-def _spectrum(wavelengths_um: Sequence[float] | Spectrum) -> Spectrum:
+def _spectrum(wavelengths_um: Sequence[float] | np.ndarray | Spectrum) -> Spectrum:
     pair: list[Any] = list(wavelengths_um)
     if len(pair) == 2 and all(np.ndim(part) == 1 for part in pair):
         centers, widths = ([float(x) for x in np.asarray(part)] for part in pair)

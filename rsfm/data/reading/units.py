@@ -48,7 +48,8 @@ class Calibration:
         numbers = numbers.astype(np.float32)
         if self.log_factor:
             numbers = self.log_factor * np.log10(np.where(numbers > 0, numbers, np.nan))
-        return (numbers * self.scale + self.offset).astype(np.float32)
+        with np.errstate(all="ignore"):  # what is no number, or grows beyond all, is no data to the reader
+            return (numbers * self.scale + self.offset).astype(np.float32)
 
 
 def units_of(sensor: Sensor) -> tuple[str, ...]:

@@ -20,10 +20,9 @@ from matplotlib.transforms import Bbox
 from rsfm.data.writing.palette import class_colours
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
+from rsfm.sensors.display import colour_bands, is_picture
 from rsfm.types import BAND_CODES, PURE, Band, Mask, Observation, Record, ValueMap
 
-RED_GREEN_BLUE_UM = (0.665, 0.560, 0.480)
-FARTHEST_UM = 0.06  # a band farther from red, green or blue is not shown as that colour
 MOST_DATES, COLUMNS, PANEL = 6, 4, 3.4  # dates a stream or table, panels a row, inches a panel
 MOST_ROWS = 24  # bands of a table
 Range = tuple[float, float]
@@ -110,10 +109,10 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     there = np.asarray(observation.band_valid[date])
     facts += "" if there.all() else f" · {there.sum()} of {len(there)} bands"
     gsd = f"{float(observation.gsd_m):.3g} m"
-    rgb = _colour_bands(np.where(there, observation.wavelength_um, np.inf))
+    rgb = colour_bands(np.where(there, observation.wavelength_um, np.inf))
     if rgb is not None:
         valid = valid & np.isfinite(values[..., rgb]).all(-1)
-        display = name in SENSORS and SENSORS[name].bands[0].unit == "display"
+        display = name in SENSORS and is_picture(SENSORS[name])
         channels = [values[..., band] if display else _stretch(values[..., band], valid)[0] ** GAMMA for band in rgb]
         return [(f"{name} · {gsd}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
     grey: list[Picture] = []
@@ -125,11 +124,6 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
         title = label if label.startswith(name) else f"{name} {label}"
         grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), seen), (low, high)))
     return grey
-
-
-def _colour_bands(wavelength_um: Float[np.ndarray, " c"]) -> list[int] | None:
-    distance = np.abs(np.asarray(wavelength_um)[None] - np.array(RED_GREEN_BLUE_UM)[:, None])
-    return None if distance.min(1).max() > FARTHEST_UM else [int(i) for i in distance.argmin(1)]
 
 
 def _band_names(name: str, observation: Observation) -> list[str]:
