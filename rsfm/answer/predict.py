@@ -26,7 +26,7 @@ from rsfm.processor import Plan, Processor
 from rsfm.pytree import replace
 from rsfm.quantities import Quantity, digits, interval, unit_in_words
 from rsfm.quantities import text as value_text
-from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.tasks.forecasting import check_series
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
@@ -173,7 +173,7 @@ def answer_records(
             pairs = zip(said, full, ids, strict=True)
             said = [forced or written(processor, *each, row) for forced, each, row in pairs]
         outputs: dict[str, Any] = {}
-        if any(VALUE in text for text in said):  # numbers are read from the whole turn
+        if any(special_tokens(text) for text in said):  # heads are read from the whole turn
             again = [
                 processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)
             ]
