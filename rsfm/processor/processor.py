@@ -21,7 +21,7 @@ from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgrade
 from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import Plan, plan
-from rsfm.quantities import check_question, digits, read_number
+from rsfm.quantities import check_question, digits, named_in, read_number
 from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
 from rsfm.text.chat import IMAGE
@@ -48,7 +48,7 @@ class Processor:
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
         read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
-        ids, learn = self.text.chat(told.turns)
+        ids, learn = self.text.chat(told.turns) if told.turns else ([self.text.special["<bos>"]], [False])
         targets = self._targets(ids, learn, record, dialogue)
         return self._assemble(read, ids, learn, targets, told.length(text_length), told)
 
@@ -200,7 +200,7 @@ class Processor:
 
     def _read(self, question: str, said: str) -> Answer:
         """An answer whose numbers are written out."""
-        asked = [q for q in self.config.quantities if q.name and q.name in f"{question} {said}".lower()]
+        asked = named_in(self.config.quantities, f"{question} {said}")
         if not asked:
             return Answer(question=question, text=said.strip())
         try:
@@ -253,7 +253,9 @@ class Processor:
     def _targets(
         self, ids: list[int], learn: list[bool], record: Record, dialogue: Dialogue
     ) -> dict[str, dict[str, np.ndarray]]:
-        """What the dialogue teaches each head."""
+        """What the dialogue teaches each head; one without turns teaches none."""
+        if not dialogue.turns:
+            return {}
         words = " ".join(f"{q} {a}" for q, a in dialogue.turns)
         targets: dict[str, dict[str, np.ndarray]] = {}
         for name, slots in self.config.heads.items():

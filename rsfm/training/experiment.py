@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import importlib.util
 import tempfile
 from collections.abc import Callable
@@ -14,8 +15,8 @@ from flax import nnx
 from rsfm.config import from_json, read_json
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
-from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
-from rsfm.data.training.prepare import is_prepared
+from rsfm.data.training.opening import open_records
+from rsfm.data.training.pipeline import Records, Source, make_batches
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.heads import HEADS, head_kind, head_options
 from rsfm.models.foundation import FoundationModel, ModelConfig
@@ -26,7 +27,7 @@ from rsfm.models.interleave import image_layout
 from rsfm.models.upgrade import released_tensors
 from rsfm.nn.weights import read_tensors
 from rsfm.objectives import OBJECTIVES, make_objective
-from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
 from rsfm.text.tokenizer import TextTokenizer
 from rsfm.training.checkpoint import read_weights
@@ -146,7 +147,12 @@ def find_config(name: str) -> Path:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Runs a Python file of the user's own as a module."""
+    """Runs a Python file of the user's own as a module; a file that has not changed since is run once."""
+    return _run_module(path.resolve(), path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _run_module(path: Path, changed_ns: int) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"rsfm_config_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -170,18 +176,22 @@ def make_processor(config: ExperimentConfig) -> Processor:
     text = open_tokenizer(config.tokenizer)
     if not config.chat_template:
         text.template = None
+    text.end_with((config.model.decoder.end_id, *config.model.decoder.end_ids))
     rows = config.model.decoder.vocabulary
     if text.vocab_size > rows:
         raise UserError(
             f"model.decoder.vocabulary is {rows}, the tokenizer in {config.tokenizer} has {text.vocab_size} tokens. "
             f"Set --model.decoder.vocabulary {text.vocab_size} or more."
         )
+    slots: dict[str, HeadSlots] = {}
     for name, head in config.model.heads.items():
         kind = head_kind(HEADS, name, head)
         kind.check_vocabulary(head_options(kind, name, head), text.special)
+        if kind.token:
+            slots[name] = config.processor.heads.get(name, HeadSlots(slots=kind.slots, kind=head.kind))
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
     images = image_layout(config.model)
-    return Processor(dataclasses.replace(config.processor, streams=streams, images=images), text)
+    return Processor(dataclasses.replace(config.processor, streams=streams, images=images, heads=slots), text)
 
 
 def open_tokenizer(name: str) -> TextTokenizer:
@@ -226,10 +236,10 @@ def _opener(config: ExperimentConfig) -> Any:
     """Opens the datasets of the config's own file, else rsfm's."""
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
-    def open_dataset(name: str, split: str) -> Records:
-        if name not in own and name not in DATASETS and not is_prepared(Path(name)):
+    def open_dataset(name: str, split: str, **where: Any) -> Records:
+        if name not in own and name not in DATASETS and not Path(name).exists():
             raise unknown("dataset", name, {*own, *DATASETS})
-        return own[name](data_root(), split) if name in own else open_records(name, split)
+        return own[name](data_root(), split) if name in own else open_records(name, split, **where)
 
     return open_dataset
 
