@@ -150,7 +150,9 @@ def main(
                 beside[f"{name}, Otsu"] = index_threshold(infrared, otsu)
         for name, predict in (beside | methods).items():
             rows = list(rows_of(dataset, name, predict, held))
-            print(f"{dataset} val {name}: " + ", ".join(f"{row['metric']} {row['value']:.3f}" for row in rows), flush=True)
+            print(
+                f"{dataset} val {name}: " + ", ".join(f"{row['metric']} {row['value']:.3f}" for row in rows), flush=True
+            )
             if out is not None:
                 append_rows(out, rows)
 

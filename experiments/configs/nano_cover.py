@@ -131,7 +131,5 @@ CONFIG = dataclasses.replace(
         cover("hls_worldcover306", 0.7, split="val", augment=STILL),
         cover("satclip_s2_global", 0.3, split="val", augment=STILL),
     ),
-    init_parts={
-        part: SHIPPED for part in ("tokenizers", "location", "encoder", "connector", "decoder", "heads")
-    },
+    init_parts={part: SHIPPED for part in ("tokenizers", "location", "encoder", "connector", "decoder", "heads")},
 )
