@@ -14,20 +14,30 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from rsfm.errors import UserError
-from rsfm.types import Answer, Observation, Record, Sample
 
 if TYPE_CHECKING:
+    from rsfm import types as types
     from rsfm.pretrained import Pretrained as Pretrained
     from rsfm.pretrained import load as load
     from rsfm.processor import Processor as Processor
+    from rsfm.types import Answer as Answer
+    from rsfm.types import Observation as Observation
+    from rsfm.types import Record as Record
+    from rsfm.types import Sample as Sample
 
 __version__ = "0.1.0"
 __all__ = ["Answer", "Observation", "Pretrained", "Processor", "Record", "Sample", "UserError", "load"]
-_LAZY = {"load": "rsfm.pretrained", "Pretrained": "rsfm.pretrained", "Processor": "rsfm.processor"}
+_LAZY = {
+    **dict.fromkeys(("Answer", "Observation", "Record", "Sample"), "rsfm.types"),
+    **dict.fromkeys(("load", "Pretrained"), "rsfm.pretrained"),
+    "Processor": "rsfm.processor",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the parts that need Flax on first use, so that `rsfm --help` is quick."""
+    """Loads the parts that need JAX on first use: `rsfm --help` is quick, and Ctrl-C at the start meets the last net."""
+    if name == "types":
+        return importlib.import_module("rsfm.types")
     if name not in _LAZY:
         raise AttributeError(f"module 'rsfm' has no attribute '{name}'")
     return getattr(importlib.import_module(_LAZY[name]), name)

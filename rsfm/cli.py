@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rsfm.errors import UserError, lookup, one_line, out_of_memory
+from rsfm.interrupts import interruptible
 
 # name -> (module, function, line of the overview). A module is imported when its command runs: jax takes seconds.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = DEBUG in words
-    return exit_code(lambda: _dispatch([word for word in words if word != DEBUG], COMMANDS, "rsfm"), debug=debug)
+    with interruptible():
+        return exit_code(lambda: _dispatch([word for word in words if word != DEBUG], COMMANDS, "rsfm"), debug=debug)
 
 
 def exit_code(command: Callable[[], int], *, debug: bool = False) -> int:

@@ -7,8 +7,10 @@ import os
 import resource
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -457,6 +459,34 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m rsfm.cli data list --json | head -c 10; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and done.stderr == "" and len(done.stdout) == 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="maps of a process are read from /proc")
+@pytest.mark.parametrize("library", ["_multiarray_umath", "jaxlib/_jax"])
+def test_ctrl_c_while_the_command_starts_is_one_line(library: str) -> None:
+    """The signal comes as soon as the process has mapped the library, so while its modules are being imported."""
+    command = [sys.executable, "-m", "rsfm.cli", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        maps, until = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+        while library not in maps.read_text() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (130, "rsfm: interrupted\n")
+
+
+def test_ctrl_c_that_a_callback_swallows_comes_again(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    class Swallows:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def command() -> None:
+        Swallows()
+        time.sleep(5)
+
+    monkeypatch.setattr("rsfm.commands.doctor.doctor", command)
+    assert cli.main(["doctor"]) == 130
+    assert capsys.readouterr().err == "rsfm: interrupted\n"
 
 
 def test_interruption_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

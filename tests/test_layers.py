@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (  # a room may import from the lines above its own; from its own line only where BESIDE says so
-    ("types", "pytree", "config", "errors", "finite"),
+    ("types", "pytree", "config", "errors", "finite", "interrupts"),
     ("sensors", "nn", "metrics", "quantities", "boxes"),
     ("data", "tokenizers", "text", "heads", "objectives"),
     ("models", "tasks"),

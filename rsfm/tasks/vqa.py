@@ -127,7 +127,8 @@ def _comparison(record: Record, rng: np.random.Generator) -> Dialogue | None:
 
 def unanswerable(record: Record) -> list[str]:
     """Questions no picture answers, or not this one; only beside labels, or nothing else would be learned."""
-    if not (record.scene or record.tags or record.mask or record.boxes or record.captions):
+    mapped = record.mask is not None and bool((record.mask.class_index >= 0).any())
+    if not (record.scene or record.tags or mapped or record.boxes or record.captions):
         return []
     questions = list(UNANSWERABLE)
     if record.observations and not any(map(_visible, record.observations.values())):

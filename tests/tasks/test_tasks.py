@@ -307,6 +307,16 @@ def test_unanswerable_and_given() -> None:
     assert said["given"] == {("Is it a harbor?", "yes"), ("Is it a harbor?", "it is")}
 
 
+def test_a_mask_without_a_labelled_pixel_teaches_nothing() -> None:
+    bare = {"scene": None, "tags": (), "captions": (), "values": (), "boxes": None, "turns": (), "value_map": None}
+    labelled = Mask(class_index=np.pad(np.zeros((1, 1), np.int32), (0, 7), constant_values=-1), legend=LEGEND)
+    empty = Mask(class_index=np.full((8, 8), -1, np.int32), legend=LEGEND)
+    rng = np.random.default_rng(0)
+    for name, task in TASKS.items():
+        assert task.dialogue(record(**bare, mask=empty), rng) is None, name
+    assert any(task.dialogue(record(**bare, mask=labelled), rng) for task in TASKS.values())
+
+
 def test_vqa_numbers_are_right_within_ten_percent() -> None:
     task = Vqa()
     for i in range(200):

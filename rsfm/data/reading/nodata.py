@@ -82,7 +82,11 @@ def no_data(sensor: Sensor, bands: Sequence[Band], dtype: np.dtype, *, converted
         if limits.min < 0:
             fills.update((float(limits.min), -9999.0))
         fills.update(float(x) for x in sensor.fill if limits.min <= x <= limits.max and converted)
-    if not display and all(band.unit in ("reflectance", "dB") for band in bands):
+    if all(band.unit == "reflectance" for band in bands):
+        empty.add(0.0)
+    # 0 dB is a common measurement where dB are rounded, or of one band; in two unrounded bands at once it is the border that
+    # SNAP leaves around a scene without declaring it.
+    if dtype.kind == "f" and len(bands) > 1 and all(band.unit == "dB" for band in bands):
         empty.add(0.0)
     if plausible_zero and 0.0 in fills:
         fills.discard(0.0)

@@ -52,8 +52,23 @@ def written_whole(path: Path) -> Iterator[Path]:
             yield whole
         except (RasterioError, CPLE_BaseError) as error:
             raise write_error(path, error) from error
-        for part in sorted(whole.iterdir(), key=lambda part: part.name == path.name):
-            os.replace(part, path.parent / part.name)  # the file itself comes last: it stands only when all is there
+        _move_beside(path, whole)
+
+
+def _move_beside(path: Path, whole: Path) -> None:
+    """Moves what a folder holds beside `path`, the file itself last: it is new only when all that belongs to it is."""
+    moved: list[str] = []
+    for part in sorted(whole.iterdir(), key=lambda part: part.name == path.name):
+        try:
+            os.replace(part, path.parent / part.name)
+        except OSError as error:
+            if not moved:
+                raise
+            raise UserError(
+                f"{path}: {part.name} could not be replaced ({error.strerror or error}). New already: {', '.join(moved)}; "
+                "as before: the rest. Mend the cause and write again."
+            ) from error
+        moved.append(part.name)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from rsfm.errors import UserError
+
 PART, READY = "part", "ready"  # endings of scratch folders: being written; complete, being moved
 EXCHANGE, HERE = 2, -100  # RENAME_EXCHANGE of renameat2(2), AT_FDCWD
 
@@ -75,11 +77,24 @@ def _exchange(first: Path, second: Path) -> None:
 
 
 def _move(ready: Path, folder: Path) -> None:
+    """Moves the entries of a complete scratch folder; what cannot be moved waits in it for the next start."""
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in sorted(ready.iterdir()):
+    entries, moved = sorted(ready.iterdir()), list[str]()
+    for entry in entries:
         target = folder / entry.name
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        os.replace(entry, target)
+        try:
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            elif entry.is_dir():
+                target.unlink(missing_ok=True)
+            os.replace(entry, target)
+        except OSError as error:
+            old = [each.name for each in entries if each.name not in moved]
+            raise UserError(
+                f"{folder}: {entry.name} could not be replaced ({error.strerror or error}). New already: "
+                f"{', '.join(moved) or 'nothing'}; still as before or incomplete: {', '.join(old)}. Their new contents wait in "
+                f"{ready.name} beside it: mend the cause and run the command again."
+            ) from error
+        moved.append(entry.name)
     with contextlib.suppress(OSError):
         ready.rmdir()

@@ -69,6 +69,21 @@ def test_zero_may_be_measured_where_the_offset_was_cut(tmp_path: Path) -> None:
     assert observation.cells[0, :7].all() and not observation.valid[0, 7].any()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bands", "measured"),
+    [("int16", ("VV", "VH"), True), ("float32", ("VV",), True), ("float32", ("VV", "VH"), False)],
+)
+def test_zero_decibel_is_measured_unless_it_is_the_border_of_a_scene(
+    dtype: str, bands: tuple[str, ...], measured: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    values = rng.uniform(-20.0, -5.0, (12, 14, len(bands))).astype(dtype)
+    values[:3] = 0
+    values[6, 6, 0] = 0
+    path = write_tif(tmp_path / "sigma0_dB.tif", values, descriptions=bands)
+    seen = open_scene([path], sensor="sentinel1_grd", unit="dB").read().observations["sentinel1_grd"]
+    assert np.asarray(seen.valid[0, :3]).all() == measured and np.asarray(seen.valid[0, 3:]).all()
+
+
 def test_pictures_may_be_black(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
     values[:4] = 0

@@ -96,6 +96,46 @@ def test_where_folders_cannot_be_exchanged_entries_are_moved(tmp_path: Path, mon
     assert content(out) == NEW | {"a": "newer"} and [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_failure_between_two_entries_says_what_is_new_and_is_mended_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())  # a system that cannot exchange folders
+    out, replace = fill(tmp_path / "out", OLD), os.replace
+
+    def busy(source: Path, target: Path) -> None:
+        if Path(target).name == "b":
+            raise OSError(errno.ETXTBSY, os.strerror(errno.ETXTBSY), str(target))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", busy)
+        expected = (
+            r"out: b could not be replaced \(Text file busy\). New already: a; still as before or incomplete: b\."
+        )
+        with pytest.raises(UserError, match=expected), written_folder(out) as folder:
+            fill(folder, {"a": "new", "b": "new"})
+    assert content(out) == OLD | {"a": "new"}
+    with written_folder(out):
+        pass
+    assert content(out) == NEW and [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_takes_the_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    out = fill(tmp_path / "out", OLD)
+    with written_folder(out) as folder:
+        fill(folder / "a", {"inner": "new"})
+    assert content(out / "a") == {"inner": "new"} and content(out)["b"] == "old"
+
+
+def test_files_that_belong_together_say_which_are_new(tmp_path: Path) -> None:
+    (tmp_path / "mask.tif.b").mkdir()
+    with pytest.raises(UserError, match=r"mask.tif.b could not be replaced \(.*\). New already: mask.tif.a; as before"):
+        with written_whole(tmp_path / "mask.tif") as folder:
+            fill(folder, {"mask.tif": "new", "mask.tif.a": "new", "mask.tif.b": "new"})
+    assert content(tmp_path) == {"mask.tif.a": "new"}
+
+
 def test_what_a_killed_process_left_complete_is_not_lost(tmp_path: Path) -> None:
     out = fill(tmp_path / "out", OLD)
     scratch = fill(swap.new_scratch(tmp_path, "out"), {"a": "new", "b": "new"})
