@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, read_json, to_json
+from rsfm.data.addresses import check_local
 from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.data.writing.digests import check_digests, sha256, write_digests
 from rsfm.errors import UserError, lookup, unknown
@@ -45,12 +46,14 @@ class Pretrained:
         model: the network.
         processor: between physical units and the network.
         config: the network's config.
+        seed: of the training run.
     """
 
     name: str
     model: FoundationModel
     processor: Processor
     config: ModelConfig
+    seed: int = 0
 
     def predict(
         self,
@@ -96,7 +99,7 @@ class Pretrained:
 
 
 def save_checkpoint(
-    folder: str | Path, model: FoundationModel, processor: Processor, *, card: str, dtype: str = "float16"
+    folder: str | Path, model: FoundationModel, processor: Processor, *, card: str, dtype: str = "float16", seed: int | None = None
 ) -> Path:
     """Writes a checkpoint folder, whole or not at all; an older one of the same name is replaced.
 
@@ -105,12 +108,14 @@ def save_checkpoint(
         model: adapters in it are merged into the weights they stand beside.
         card: README.md: data, licences, numbers, limits.
         dtype: of the stored weights; they are loaded as float32.
+        seed: of the training run, for the rows of its results.
     """
     folder, model = Path(folder), without_adapters(model)
     if (folder / ADAPTER).exists():
         raise UserError(f"{folder}: holds an adapter. Choose another folder for the checkpoint.")
     with written_folder(folder) as scratch:
-        write_json(scratch / "config.json", {"format": FORMAT, "model": to_json(model.config)})
+        trained = {} if seed is None else {"seed": seed}
+        write_json(scratch / "config.json", {"format": FORMAT, **trained, "model": to_json(model.config)})
         processor.save(scratch)
         save_weights(scratch / "model.safetensors", model, dtype=dtype)
         (scratch / "README.md").write_text(card, encoding="utf-8")
@@ -174,11 +179,11 @@ def _load_foundation(folder: Path) -> Pretrained:
     model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
     weights = folder / "model.safetensors"
     assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
-    return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
+    return Pretrained(name=_named(folder), model=model, processor=processor, config=config, seed=_seed(path, data))
 
 
 def save_adapter(
-    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str
+    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str, seed: int = 0
 ) -> Path:
     """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
 
@@ -188,11 +193,12 @@ def save_adapter(
         lora: how the layers are adapted.
         base: name or folder of the checkpoint that was adapted; its weights are remembered by their SHA-256.
         card: README.md.
+        seed: of the training run.
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
     config: dict[str, Any] = {"format": FORMAT, "base": named, "base_sha256": sha256(home / "model.safetensors")}
-    config["tensors"] = sorted(arrays)
+    config |= {"seed": seed, "tensors": sorted(arrays)}
     with written_folder(folder) as scratch:
         save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, scratch / "adapter.safetensors")
         (scratch / "README.md").write_text(card, encoding="utf-8")
@@ -253,7 +259,7 @@ def _load_adapter(folder: Path) -> Pretrained:
         if (name := ".".join(map(str, parts))) in tensors:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
-    return dataclasses.replace(loaded, name=_named(folder))
+    return dataclasses.replace(loaded, name=_named(folder), seed=_seed(path, data))
 
 
 def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
@@ -267,6 +273,13 @@ def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
     return base, digest, set(names)
 
 
+def _seed(path: Path, data: Mapping[str, Any]) -> int:
+    seed = data.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise UserError(f"{path}: seed: expected a whole number, found {str(seed)[:60]}. Copy the folder again.")
+    return seed
+
+
 def _named(folder: Path) -> str:
     run = folder.absolute().parent
     return run.name if folder.name in ("model", "adapter") and (run / "trainable.json").exists() else folder.name
@@ -275,6 +288,7 @@ def _named(folder: Path) -> str:
 def find(name_or_folder: str | Path) -> Path:
     """The folder of a checkpoint; a bare name means a shipped one."""
     folder = Path(name_or_folder)
+    check_local(folder)
     if folder.is_dir():
         return folder
     if folder.is_file():

@@ -1,13 +1,14 @@
 """`rsfm finetune`: a checkpoint trained further on one data set."""
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from rsfm.errors import UserError
+
+TARGETS = ("encoder", "decoder")  # parts whose linear layers get adapters
 
 
 def finetune(
@@ -16,6 +17,8 @@ def finetune(
     dataset: str,
     out: Path,
     split: str = "train",
+    validation: str = "",
+    data: Path | None = None,
     task: tuple[str, ...] = (),
     steps: int = 500,
     batch_size: int = 16,
@@ -23,7 +26,7 @@ def finetune(
     freeze: tuple[str, ...] = (),
     lora: int = 0,
     lora_alpha: float = 0.0,
-    lora_targets: tuple[str, ...] = ("encoder", "decoder"),
+    lora_targets: tuple[str, ...] = TARGETS,
     quantize: str = "",
     calibrate: str = "",
     resume: bool = False,
@@ -42,6 +45,7 @@ def finetune(
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
+        rsfm finetune nano --dataset fuel_moisture --validation val --train.eval_every 50 --out runs/watched
         rsfm evaluate runs/moisture/model --dataset fuel_moisture
         rsfm finetune nano --dataset gedi_chip --calibrate val --out runs/canopy
 
@@ -50,6 +54,8 @@ def finetune(
         dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
         out: run folder.
         split: to train on.
+        validation: split whose loss is written to metrics.jsonl ten times in a run, or every --train.eval_every steps.
+        data: data folder; default RSFM_DATA, else shared/data beside the repository.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.
@@ -64,61 +70,86 @@ def finetune(
         change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
-    from rsfm.commands.data import open_dataset
-    from rsfm.commands.train import export
+    from rsfm.commands.words import command_line
+    from rsfm.data.root import data_folder
 
-    open_dataset(dataset, None, split)  # before the weights: the likeliest mistakes
+    command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
+    check_options(lora, lora_alpha, lora_targets, quantize)
+    with data_folder(data):
+        check_splits(dataset, split, validation, calibrate, task)  # before the weights: the likeliest mistakes
+        from rsfm.pretrained import find, load_foundation
+        from rsfm.training import loop
+        from rsfm.training.config import LoraConfig
+        from rsfm.training.overrides import apply_overrides
+
+        adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
+        loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
+        config = experiment(
+            loaded,
+            folder,
+            dataset,
+            split,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            freeze=freeze,
+            lora=adapters,
+            tasks=task,
+            validation=validation,
+        )
+        config = apply_overrides(config, overrides)
+        trained = loop.train(config, out, resume=resume, change=change)
+        if trained.exit_code == 0:
+            keep(trained, loaded, config, checkpoint, out, command, dataset=dataset, calibrate=calibrate)
+    return trained.exit_code
+
+
+def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], quantize: str) -> None:
+    """Refuses options of adapters where there are none."""
+    given = {"--lora-alpha": lora_alpha != 0, "--lora-targets": lora_targets != TARGETS, "--quantize": bool(quantize)}
+    for name, is_given in given.items():
+        if is_given and not lora:
+            raise UserError(f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out.")
+
+
+def check_splits(dataset: str, split: str, validation: str, calibrate: str, task: tuple[str, ...]) -> None:
+    """Opens every split that is named, and sees that what is held out is not trained on."""
+    from rsfm.commands.data import open_dataset
+
+    open_dataset(dataset, None, split)
+    for option, name in (("--validation", validation), ("--calibrate", calibrate)):
+        if name and name == split:
+            raise UserError(f"{option} {name}: the split is trained on. Choose one that is not.")
+    if validation:
+        open_dataset(dataset, None, validation)
     if calibrate:
-        if calibrate == split:
-            raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
         held = open_dataset(dataset, None, calibrate)
-        asked = task or held.info.tasks
-        if not held.maps or "value_map" not in asked:
+        tasks = task or held.info.tasks
+        if not held.maps or "value_map" not in tasks:
             raise UserError(
                 f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
-                f"kinds of maps and the tasks {', '.join(asked)}. Leave it out, or choose another split or --task."
+                f"kinds of maps and the tasks {', '.join(tasks)}. Leave it out, or choose another split or --task."
             )
-    from rsfm.pretrained import find, load_foundation
-    from rsfm.training import loop
-    from rsfm.training.config import LoraConfig
-    from rsfm.training.overrides import apply_overrides
 
-    if quantize and not lora:
-        raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
-    adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
-    loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
-    config = experiment(
-        loaded,
-        folder,
-        dataset,
-        split,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        freeze=freeze,
-        lora=adapters,
-        tasks=task,
-    )
-    config = apply_overrides(config, overrides)
-    trained = loop.train(config, out, resume=resume, change=change)
-    if trained.exit_code == 0:
-        problem = ""
-        if calibrate:
-            try:
-                trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
-            except UserError as error:  # what was trained is kept
-                problem = f"{error} Saved with its intervals as trained."
-        words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
-        words += ["--lora", str(lora)] if lora else []
-        words += ["--quantize", quantize] if quantize else []
-        words += ["--calibrate", calibrate] if calibrate else []
-        if config.train.lora is None:
-            export(trained, out, config.name, shlex.join([*words, *overrides]))
-        else:
-            export_adapter(trained, loaded, config.train.lora, checkpoint, out, shlex.join([*words, *overrides]))
-        if problem:
-            raise UserError(problem)
-    return trained.exit_code
+
+def keep(
+    trained: Any, loaded: Any, config: Any, checkpoint: str, out: Path, command: str, *, dataset: str, calibrate: str
+) -> None:
+    """Writes what was trained; where its intervals cannot be calibrated, as they are, and says so after."""
+    from rsfm.commands.train import export
+
+    problem = ""
+    if calibrate:
+        try:
+            trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
+        except UserError as error:  # what was trained is kept
+            problem = f"{error} Saved with its intervals as trained."
+    if config.train.lora is None:
+        export(trained, out, config.name, command, seed=config.train.seed)
+    else:
+        export_adapter(trained, loaded, config.train, checkpoint, out, command)
+    if problem:
+        raise UserError(problem)
 
 
 def _calibrated(trained: Any, dataset: str, split: str) -> Any:
@@ -132,8 +163,17 @@ def _calibrated(trained: Any, dataset: str, split: str) -> Any:
     return processor
 
 
-def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, command: str) -> None:
-    """Writes OUT/adapter and OUT/model, in which it is merged; on several hosts the first one does."""
+def export_adapter(trained: Any, loaded: Any, train: Any, base: str, out: Path, command: str) -> None:
+    """Writes OUT/adapter and OUT/model, in which it is merged; on several hosts the first one does.
+
+    Args:
+        trained: what training gave back.
+        loaded: the base.
+        train: the TrainConfig, with the adapters' config and the seed.
+        base: name or folder of the base.
+        out: run folder.
+        command: that trained, for the card.
+    """
     import jax
 
     from rsfm.pretrained import merged, save_adapter, save_checkpoint
@@ -143,9 +183,13 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), lora, base, card=card)
+    adapter = save_adapter(
+        out / "adapter", trainable_arrays(trained.state), train.lora, base, card=card, seed=train.seed
+    )
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
-    model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32")
+    model = save_checkpoint(
+        out / "model", whole.model, trained.processor, card=card, dtype="float32", seed=train.seed
+    )
     print(f"adapter: {adapter}\ncheckpoint: {model}")
 
 
@@ -161,8 +205,11 @@ def experiment(
     freeze: tuple[str, ...],
     lora: Any = None,
     tasks: tuple[str, ...],
+    validation: str = "",
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on."""
+    import jax
+
     from rsfm.commands.data import open_dataset
     from rsfm.data.training.pipeline import Source
     from rsfm.data.training.transforms import AugmentConfig
@@ -177,23 +224,23 @@ def experiment(
     for scale in maps:
         processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, scale))
     augment = AugmentConfig(label_crop=max(stream.size for stream in processor.streams.values()))
-    text_length = max(processor.text_lengths) if maps else Source.text_length  # an answer names every class of a map
+    still = dataclasses.replace(augment, flip=False, rotate=False)
+    several = jax.process_count() > 1  # hosts do not see each other's texts, and all need one length
+    text_length = max(processor.text_lengths) if several else 0
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
+    source = Source(
+        dataset=dataset, split=split, tasks=tasks, batch_size=batch_size, augment=augment, text_length=text_length
+    )
+    train = TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
+    if validation:
+        train = dataclasses.replace(train, eval_every=max(1, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
         processor=processor,
-        train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5)),
-        data=(
-            Source(
-                dataset=dataset,
-                split=split,
-                tasks=tasks,
-                batch_size=batch_size,
-                augment=augment,
-                text_length=text_length,
-            ),
-        ),
+        train=train,
+        data=(source,),
+        validation=(dataclasses.replace(source, split=validation, augment=still),) if validation else (),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),
     )
