@@ -4,11 +4,13 @@
 """
 
 import dataclasses
+import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -62,6 +64,8 @@ class Pretrained:
         *,
         sensor: str | None = None,
         dates: Sequence[str] | None = None,
+        series: bool = False,
+        gsd_m: float | None = None,
         unit: str | None = None,
         bands: Sequence[str] = (),
         wavelengths_um: Any = (),
@@ -72,10 +76,13 @@ class Pretrained:
         """Asks one question of a scene of any size.
 
         Args:
-            source: a path, or a list of paths: several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
+            source: a path, an image in memory (numpy, Pillow, xarray), or a list of them: dates of one sensor, or sensors of one
+                place; a Scene, scenes on one grid (a Footprint), or a Record.
             question: in words; "Map the water." gives a mask.
             sensor: a key of SENSORS, or a .toml or .json file of one's own; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
+            series: the images are dates of one place though no georeference shows it.
+            gsd_m: metres of a pixel's edge, of images without a georeference.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
             bands: names of the file's layers in order, "skip" for one that is no band of the sensor.
             wavelengths_um: of the layers, where the file does not say them: any spectral cube is read by them.
@@ -89,9 +96,28 @@ class Pretrained:
         from rsfm.answer.predict import predict
 
         how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
-        how |= {"scale": scale, "offset": offset}
+        how |= {"scale": scale, "offset": offset, "series": series, "gsd_m": gsd_m}
         footprint = open_source(source, sensor=sensor, dates=dates, **how)
         return predict(self.model, self.processor, footprint, question, **options)
+
+    def ask_many(self, sources: Sequence[Any], question: str, **options: Any) -> list[Answer]:
+        """Asks the same question of images that have nothing to do with each other, one answer each, in their order.
+
+        Args:
+            sources: of each image what `predict` takes; a list among them is a series.
+            question: in words.
+            options: as in `predict`, for all of them.
+        """
+        if isinstance(sources, (str, Path)):
+            raise UserError(f"ask_many: expected a list of images, found '{sources}'. Put it into a list, or use predict.")
+        return [self.predict(source, question, **options) for source in sources]
+
+    def __repr__(self) -> str:
+        sizes = [leaf.size for leaf in jax.tree.leaves(nnx.state(self.model, nnx.Param))]
+        return f"Pretrained({self.name!r}, {sum(sizes) / 1e6:.1f} M parameters, reads {', '.join(self.config.streams)})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
     def plan(self, question: str) -> Plan:
         """Whether a question asks for a map, and of which classes."""
@@ -99,7 +125,13 @@ class Pretrained:
 
 
 def save_checkpoint(
-    folder: str | Path, model: FoundationModel, processor: Processor, *, card: str, dtype: str = "float16", seed: int | None = None
+    folder: str | Path,
+    model: FoundationModel,
+    processor: Processor,
+    *,
+    card: str,
+    dtype: str = "float16",
+    seed: int | None = None,
 ) -> Path:
     """Writes a checkpoint folder, whole or not at all; an older one of the same name is replaced.
 
@@ -183,7 +215,13 @@ def _load_foundation(folder: Path) -> Pretrained:
 
 
 def save_adapter(
-    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str, seed: int = 0
+    folder: str | Path,
+    arrays: Mapping[str, np.ndarray],
+    lora: LoraConfig,
+    base: str | Path,
+    *,
+    card: str,
+    seed: int = 0,
 ) -> Path:
     """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
 

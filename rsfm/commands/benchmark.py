@@ -55,7 +55,9 @@ def benchmark(
     print(columns([(key, str(value)) for key, value in about.items()]))
     print(columns([(name, f"{value:.4g}") for name, value in found.items()]))
     if "decode_tokens_per_s" not in found:
-        print(f"Decoding {tokens} tokens took no longer than one, within the noise of this machine. Give more --tokens.")
+        print(
+            f"Decoding {tokens} tokens took no longer than one, within the noise of this machine. Give more --tokens."
+        )
 
 
 def check_counts(**counts: int) -> None:

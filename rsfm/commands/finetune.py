@@ -109,7 +109,9 @@ def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], q
     given = {"--lora-alpha": lora_alpha != 0, "--lora-targets": lora_targets != TARGETS, "--quantize": bool(quantize)}
     for name, is_given in given.items():
         if is_given and not lora:
-            raise UserError(f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out.")
+            raise UserError(
+                f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out."
+            )
 
 
 def check_splits(dataset: str, split: str, validation: str, calibrate: str, task: tuple[str, ...]) -> None:
@@ -187,9 +189,7 @@ def export_adapter(trained: Any, loaded: Any, train: Any, base: str, out: Path, 
         out / "adapter", trainable_arrays(trained.state), train.lora, base, card=card, seed=train.seed
     )
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
-    model = save_checkpoint(
-        out / "model", whole.model, trained.processor, card=card, dtype="float32", seed=train.seed
-    )
+    model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32", seed=train.seed)
     print(f"adapter: {adapter}\ncheckpoint: {model}")
 
 

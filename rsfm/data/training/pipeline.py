@@ -170,7 +170,9 @@ def _batches(
             f"Use a multiple of {hosts}."
         )
     if hosts > 1 and not source.text_length:
-        raise UserError(f"{source.dataset}: text_length 0 is for one host. Give a length, e.g. 192: hosts must agree on it.")
+        raise UserError(
+            f"{source.dataset}: text_length 0 is for one host. Give a length, e.g. 192: hosts must agree on it."
+        )
     share = source.batch_size // hosts
 
     def element(drawn: tuple[int, int]) -> Sample:
