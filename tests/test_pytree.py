@@ -11,7 +11,7 @@ from rsfm.types import Record, Turn
 from tests.observations import make
 
 
-RECORD = Record(id="a", observations={"sentinel2_l2a": OBS})
+RECORD = Record(id="a", observations={"sentinel2_l2a": make(t=3)})
 
 
 @pytest.mark.parametrize("turns", [0, 3, 500])

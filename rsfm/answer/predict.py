@@ -168,7 +168,8 @@ def answer_records(
             prompts = stack([processor.prompt(record, question) for record, question in full])
             # What `written` would cut off must not be written under a form: it is whole only at its end.
             limit = min([max_new_tokens, *(room(processor, *each) for each in full)]) if form else max_new_tokens
-            ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
+            ends = processor.text.end_ids
+            ids = np.asarray(generate(model, prompts, max_new_tokens=limit, stop=ends, constraint=constraint))
             pairs = zip(said, full, ids, strict=True)
             said = [forced or written(processor, *each, row) for forced, each, row in pairs]
         outputs: dict[str, Any] = {}

@@ -9,16 +9,18 @@ import tyro
 from rsfm.errors import UserError
 
 TARGETS = ("encoder", "decoder")  # parts whose linear layers get adapters
+NUMBERS = {"regression", "counting", "forecasting"}  # tasks that train on numbers of the labels
 
 
 def finetune(
     checkpoint: tyro.conf.Positional[str],
     *,
-    dataset: str,
+    dataset: str = "",
+    data: Path | None = None,
+    target: tuple[str, ...] = (),
     out: Path,
     split: str = "train",
     validation: str = "",
-    data: Path | None = None,
     task: tuple[str, ...] = (),
     steps: int = 500,
     batch_size: int = 16,
@@ -42,6 +44,7 @@ def finetune(
 
     Example:
         rsfm finetune nano --dataset fuel_moisture --out runs/moisture
+        rsfm finetune nano --data series.csv --target "severity [1]" --out runs/severity
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
@@ -51,11 +54,13 @@ def finetune(
 
     Args:
         checkpoint: name of a shipped checkpoint, or its folder.
-        dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
+        dataset: name of a data set, or the path of a table, a series or a folder that `rsfm data prepare` wrote.
+        data: data folder, default RSFM_DATA, else shared/data beside the repository; without --dataset the path of your own
+            table, series or folder.
+        target: columns of a series to predict.
         out: run folder.
         split: to train on.
         validation: split whose loss is written to metrics.jsonl ten times in a run, or every --train.eval_every steps.
-        data: data folder; default RSFM_DATA, else shared/data beside the repository.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.
@@ -70,37 +75,39 @@ def finetune(
         change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
+    from rsfm.commands.data import chosen
     from rsfm.commands.words import command_line
-    from rsfm.data.root import data_folder
+    from rsfm.data.training.pipeline import Source
 
     command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
     check_options(lora, lora_alpha, lora_targets, quantize)
-    with data_folder(data):
-        check_splits(dataset, split, validation, calibrate, task)  # before the weights: the likeliest mistakes
-        from rsfm.pretrained import find, load_foundation
-        from rsfm.training import loop
-        from rsfm.training.config import LoraConfig
-        from rsfm.training.overrides import apply_overrides
+    dataset, data = chosen(dataset, data)
+    check_splits(dataset, data, target, split, validation, calibrate, task)  # before the weights: the likeliest mistakes
+    from rsfm.pretrained import find, load_foundation
+    from rsfm.training import loop
+    from rsfm.training.config import LoraConfig
+    from rsfm.training.overrides import apply_overrides
 
-        adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
-        loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
-        config = experiment(
-            loaded,
-            folder,
-            dataset,
-            split,
-            steps=steps,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            freeze=freeze,
-            lora=adapters,
-            tasks=task,
-            validation=validation,
-        )
-        config = apply_overrides(config, overrides)
-        trained = loop.train(config, out, resume=resume, change=change)
-        if trained.exit_code == 0:
-            keep(trained, loaded, config, checkpoint, out, command, dataset=dataset, calibrate=calibrate)
+    adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
+    loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
+    root = str(data.absolute()) if data else ""
+    source = Source(
+        dataset=dataset, split=split, root=root, target=target, tasks=task, batch_size=batch_size, text_length=0
+    )
+    config = experiment(
+        loaded,
+        folder,
+        source,
+        steps=steps,
+        learning_rate=learning_rate,
+        freeze=freeze,
+        lora=adapters,
+        validation=validation,
+    )
+    config = apply_overrides(config, overrides)
+    trained = loop.train(config, out, resume=resume, change=change)
+    if trained.exit_code == 0:
+        keep(trained, loaded, config, checkpoint, out, command, calibrate)
     return trained.exit_code
 
 
@@ -109,23 +116,29 @@ def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], q
     given = {"--lora-alpha": lora_alpha != 0, "--lora-targets": lora_targets != TARGETS, "--quantize": bool(quantize)}
     for name, is_given in given.items():
         if is_given and not lora:
-            raise UserError(
-                f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out."
-            )
+            raise UserError(f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out.")
 
 
-def check_splits(dataset: str, split: str, validation: str, calibrate: str, task: tuple[str, ...]) -> None:
+def check_splits(
+    dataset: str,
+    data: Path | None,
+    target: tuple[str, ...],
+    split: str,
+    validation: str,
+    calibrate: str,
+    task: tuple[str, ...],
+) -> None:
     """Opens every split that is named, and sees that what is held out is not trained on."""
     from rsfm.commands.data import open_dataset
 
-    open_dataset(dataset, None, split)
+    open_dataset(dataset, data, split, target)
     for option, name in (("--validation", validation), ("--calibrate", calibrate)):
         if name and name == split:
             raise UserError(f"{option} {name}: the split is trained on. Choose one that is not.")
     if validation:
-        open_dataset(dataset, None, validation)
+        open_dataset(dataset, data, validation, target)
     if calibrate:
-        held = open_dataset(dataset, None, calibrate)
+        held = open_dataset(dataset, data, calibrate, target)
         tasks = task or held.info.tasks
         if not held.maps or "value_map" not in tasks:
             raise UserError(
@@ -134,16 +147,16 @@ def check_splits(dataset: str, split: str, validation: str, calibrate: str, task
             )
 
 
-def keep(
-    trained: Any, loaded: Any, config: Any, checkpoint: str, out: Path, command: str, *, dataset: str, calibrate: str
-) -> None:
+def keep(trained: Any, loaded: Any, config: Any, checkpoint: str, out: Path, command: str, calibrate: str) -> None:
     """Writes what was trained; where its intervals cannot be calibrated, as they are, and says so after."""
     from rsfm.commands.train import export
+    from rsfm.data.training.opening import open_records
 
-    problem = ""
+    problem, source = "", config.data[0]
     if calibrate:
+        held = open_records(source.dataset, calibrate, data=source.root or None, target=source.target)
         try:
-            trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
+            trained = dataclasses.replace(trained, processor=_calibrated(trained, held, calibrate))
         except UserError as error:  # what was trained is kept
             problem = f"{error} Saved with its intervals as trained."
     if config.train.lora is None:
@@ -154,11 +167,9 @@ def keep(
         raise UserError(problem)
 
 
-def _calibrated(trained: Any, dataset: str, split: str) -> Any:
+def _calibrated(trained: Any, records: Any, split: str) -> Any:
     from rsfm.answer.map_calibration import calibrated
-    from rsfm.commands.data import open_dataset
 
-    records = open_dataset(dataset, None, split)
     processor = calibrated(trained.model, trained.processor, (records[i] for i in range(len(records))))
     mapped = [q for q in processor.config.quantities if q.map_edges]
     print(*(f"{q.name}: 90 % intervals stretched by {q.stretch:.2f} on '{split}'" for q in mapped), sep="\n")
@@ -185,62 +196,69 @@ def export_adapter(trained: Any, loaded: Any, train: Any, base: str, out: Path, 
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    adapter = save_adapter(
-        out / "adapter", trainable_arrays(trained.state), train.lora, base, card=card, seed=train.seed
-    )
+    options = {"card": card, "processor": trained.processor, "seed": train.seed}
+    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), train.lora, base, **options)
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
-    model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32", seed=train.seed)
+    model = save_checkpoint(out / "model", whole.model, dtype="float32", **options)
     print(f"adapter: {adapter}\ncheckpoint: {model}")
 
 
 def experiment(
     loaded: Any,
     folder: Path,
-    dataset: str,
-    split: str,
+    source: Any,
     *,
     steps: int,
-    batch_size: int,
     learning_rate: float,
     freeze: tuple[str, ...],
     lora: Any = None,
-    tasks: tuple[str, ...],
     validation: str = "",
 ) -> Any:
-    """The checkpoint's own shapes and processor with one data set to train on."""
+    """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
     import jax
 
-    from rsfm.commands.data import open_dataset
-    from rsfm.data.training.pipeline import Source
+    from rsfm.data.training.opening import open_records
     from rsfm.data.training.transforms import AugmentConfig
+    from rsfm.processor.targets import fitted
     from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
-    records = open_dataset(dataset, None, split)
+    records = open_records(source.dataset, source.split, data=source.root or None, target=source.target)
     info, processor = records.info, loaded.processor.config
-    tasks = tasks or info.tasks
+    tasks = source.tasks or info.tasks
     maps = records.maps if "value_map" in tasks else ()
     for scale in maps:
         processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, scale))
+    if NUMBERS & set(tasks):
+        quantities, notes = fitted(processor.quantities, records, _validation(source))
+        processor = dataclasses.replace(processor, quantities=quantities)
+        print(*notes, sep="\n")
     augment = AugmentConfig(label_crop=max(stream.size for stream in processor.streams.values()))
+    # Hosts do not see each other's texts, and all need one length.
+    text_length = source.text_length or (max(processor.text_lengths) if jax.process_count() > 1 else 0)
+    source = dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length)
     still = dataclasses.replace(augment, flip=False, rotate=False)
-    several = jax.process_count() > 1  # hosts do not see each other's texts, and all need one length
-    text_length = max(processor.text_lengths) if several else 0
+    train = TrainConfig(steps=steps, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
-    source = Source(
-        dataset=dataset, split=split, tasks=tasks, batch_size=batch_size, augment=augment, text_length=text_length
-    )
-    train = TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
-    if validation:
-        train = dataclasses.replace(train, eval_every=max(1, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
         processor=processor,
-        train=train,
+        train=dataclasses.replace(train, optimizer=optimizer, eval_every=max(1, steps // 10) if validation else 0),
         data=(source,),
         validation=(dataclasses.replace(source, split=validation, augment=still),) if validation else (),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),
     )
+
+
+def _validation(source: Any) -> Any | None:
+    """The validation split of the data trained on, where there is one that is not trained on."""
+    from rsfm.data.training.opening import open_records
+
+    try:
+        where = {"data": source.root or None, "target": source.target}
+        return None if source.split in ("val", "all", "trainval") else open_records(source.dataset, "val", **where)
+    except UserError:
+        return None
