@@ -109,7 +109,9 @@ class Pretrained:
             options: as in `predict`, for all of them.
         """
         if isinstance(sources, (str, Path)):
-            raise UserError(f"ask_many: expected a list of images, found '{sources}'. Put it into a list, or use predict.")
+            raise UserError(
+                f"ask_many: expected a list of images, found '{sources}'. Put it into a list, or use predict."
+            )
         return [self.predict(source, question, **options) for source in sources]
 
     def __repr__(self) -> str:

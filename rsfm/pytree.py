@@ -52,7 +52,7 @@ def replace(node: T, **changes: Any) -> T:
 
 def brief(cls: type[T]) -> type[T]:
     """Gives a dataclass a short repr, and a table of the same in notebooks: shapes in place of arrays, no empty fields."""
-    cls.__repr__ = _brief_repr  # type: ignore[method-assign,assignment]
+    cls.__repr__ = _brief_repr  # type: ignore[method-assign]
     if not hasattr(cls, "_repr_html_"):
         cls._repr_html_ = _brief_html  # type: ignore[attr-defined]
     return cls
@@ -89,5 +89,7 @@ def _brief_repr(node: Any) -> str:
 
 
 def _brief_html(node: Any) -> str:
-    rows = (f"<tr><td>{name}</td><td style='text-align:left'>{html.escape(text)}</td></tr>" for name, text in _shown(node))
+    rows = (
+        f"<tr><td>{name}</td><td style='text-align:left'>{html.escape(text)}</td></tr>" for name, text in _shown(node)
+    )
     return f"<b>{type(node).__name__}</b><table>{''.join(rows)}</table>"

@@ -10,7 +10,6 @@ from rsfm.pytree import in_brief
 from rsfm.types import Record, Turn
 from tests.observations import make
 
-
 RECORD = Record(id="a", observations={"sentinel2_l2a": make(t=3)})
 
 

@@ -180,7 +180,8 @@ def open_source(source: Any, *, sensor: str | None = None, dates: Sequence[str] 
     """A footprint of whatever can be predicted: a path, several, a Scene, a Record, or a footprint as it is.
 
     Args:
-        source: see above, or an image in memory (numpy, Pillow, xarray), or several of them; several paths are dates of one sensor, or sensors of one place.
+        source: see above, or an image in memory (numpy, Pillow, xarray), or several; several are dates of one sensor, or sensors
+            of one place.
         sensor: a key of SENSORS; told from the files where it can be.
         dates: ISO date of each file; read from names and tags where not given.
         how: of `open_footprint`, what the files' numbers and bands are.

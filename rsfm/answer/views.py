@@ -19,7 +19,12 @@ from rsfm.finite import to_text
 from rsfm.quantities import unit_in_words
 from rsfm.types import Answer
 
-EXTRAS = {"matplotlib": "notebooks", "xarray": "geo", "rioxarray": "geo", "geopandas": "geo"}  # library -> extra of rsfm
+EXTRAS = {
+    "matplotlib": "notebooks",
+    "xarray": "geo",
+    "rioxarray": "geo",
+    "geopandas": "geo",
+}  # library -> extra of rsfm
 VALUE_NAMES = ("value", "low", "high")  # layers of a map of numbers: the number and both ends of its 90 % interval
 
 
@@ -98,15 +103,24 @@ def to_xarray(answer: Answer) -> Any:
     xr = library("xarray")
     layers: dict[str, Any] = {}
     if answer.mask is not None:
-        names = {"legend": list(answer.mask.legend), "flag_meanings": " ".join(_joined(n) for n in answer.mask.legend)}
+        names: dict[str, Any] = {
+            "legend": list(answer.mask.legend),
+            "flag_meanings": " ".join(_joined(n) for n in answer.mask.legend),
+        }
         names["flag_values"] = list(range(len(answer.mask.legend)))
         layers["mask"] = (("y", "x"), answer.mask.class_index, names)
     if answer.probability is not None and answer.mask is not None:
         layers["probability"] = (("class", "y", "x"), answer.probability, {})
     if answer.value_map is not None:
-        layers["values"] = (("layer", "y", "x"), np.moveaxis(answer.value_map, -1, 0), {"long_name": value_label(answer)})
+        layers["values"] = (
+            ("layer", "y", "x"),
+            np.moveaxis(answer.value_map, -1, 0),
+            {"long_name": value_label(answer)},
+        )
     if not layers:
-        raise UserError(f"'{answer.question}' was answered in words: there is no map. Ask for one, e.g. \"Map the water.\"")
+        raise UserError(
+            f"'{answer.question}' was answered in words: there is no map. Ask for one, e.g. \"Map the water.\""
+        )
     coords: dict[str, Any] = {"layer": list(VALUE_NAMES)} if "values" in layers else {}
     if "probability" in layers and answer.mask is not None:
         coords["class"] = list(answer.mask.legend)

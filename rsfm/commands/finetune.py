@@ -82,7 +82,9 @@ def finetune(
     command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
     check_options(lora, lora_alpha, lora_targets, quantize)
     dataset, data = chosen(dataset, data)
-    check_splits(dataset, data, target, split, validation, calibrate, task)  # before the weights: the likeliest mistakes
+    check_splits(
+        dataset, data, target, split, validation, calibrate, task
+    )  # before the weights: the likeliest mistakes
     from rsfm.pretrained import find, load_foundation
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
@@ -116,7 +118,9 @@ def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], q
     given = {"--lora-alpha": lora_alpha != 0, "--lora-targets": lora_targets != TARGETS, "--quantize": bool(quantize)}
     for name, is_given in given.items():
         if is_given and not lora:
-            raise UserError(f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out.")
+            raise UserError(
+                f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out."
+            )
 
 
 def check_splits(
@@ -196,7 +200,7 @@ def export_adapter(trained: Any, loaded: Any, train: Any, base: str, out: Path, 
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    options = {"card": card, "processor": trained.processor, "seed": train.seed}
+    options: dict[str, Any] = {"card": card, "processor": trained.processor, "seed": train.seed}
     adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), train.lora, base, **options)
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
     model = save_checkpoint(out / "model", whole.model, dtype="float32", **options)

@@ -18,7 +18,10 @@ from rsfm.data.reading.wavelengths import Spectrum, spectrum
 from rsfm.errors import UserError
 
 # Names of dimensions, lower case.
-ROWS, COLUMNS = ("y", "lat", "latitude", "row", "rows", "northing"), ("x", "lon", "longitude", "col", "column", "easting")
+ROWS, COLUMNS = (
+    ("y", "lat", "latitude", "row", "rows", "northing"),
+    ("x", "lon", "longitude", "col", "column", "easting"),
+)
 BANDS, TIMES = ("band", "bands", "channel", "wavelength", "variable"), ("time", "date", "t")
 UNEVEN = 1e-3  # of a pixel: how unevenly coordinates may lie
 PICTURE_BANDS = (1, 3, 4)
@@ -143,10 +146,12 @@ def _facts(source: Any, dims: Mapping[str, Any], count: int, name: str) -> dict[
             facts[of_bands] = tuple(float(number) for number in np.broadcast_to(numbers, count))
     if "scales" in facts or "offsets" in facts:
         facts = {"scales": (1.0,) * count, "offsets": (0.0,) * count, **facts}
-    wave = next((key for key in source.coords if str(key).lower() in ("wavelength", "wavelengths", "center_wavelength")), None)
+    wave = next(
+        (key for key in source.coords if str(key).lower() in ("wavelength", "wavelengths", "center_wavelength")), None
+    )
     if wave is not None and source[wave].size == count:
-        numbers = [float(number) for number in np.ravel(source[wave].values)]
-        facts["known"] = spectrum(numbers, (), str(source[wave].attrs.get("units", "")))
+        centers = [float(number) for number in np.ravel(source[wave].values)]
+        facts["known"] = spectrum(centers, (), str(source[wave].attrs.get("units", "")))
     nodata = source.attrs.get("_FillValue", source.attrs.get("nodata"))
     facts["nodata"] = float(nodata) if isinstance(nodata, (int, float, np.number)) and math.isfinite(nodata) else None
     return facts

@@ -221,7 +221,9 @@ def open_scene(
         notes.extend([f"{file}: without the bands {_listed(lacking)}, missing at that date"] if lacking else [])
         notes.extend([f"{file}: no valid pixel found in {_listed(empty)}"] if empty else [])
     sorting = (sorted_note,) if sorted_note else ()
-    return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved), gsd_m=gsd_m)
+    return Scene(
+        opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved), gsd_m=gsd_m
+    )
 
 
 def _opened(sources: Sequence[Any], sensor: Sensor | None, times: int | None, allow_vrt: bool) -> list[Raster]:
@@ -229,7 +231,9 @@ def _opened(sources: Sequence[Any], sensor: Sensor | None, times: int | None, al
     if all(in_memory):
         return list(named_rasters(sources, bands=len(sensor.bands) if sensor else None, times=times))
     if any(in_memory):
-        raise UserError("Files and arrays together: expected one or the other. Open the files as arrays, or save the arrays.")
+        raise UserError(
+            "Files and arrays together: expected one or the other. Open the files as arrays, or save the arrays."
+        )
     return open_rasters([Path(path) for path in sources], sensor, times, allow_vrt=allow_vrt)
 
 

@@ -4,6 +4,7 @@ b batch · t acquisitions
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,7 +36,9 @@ def collate(samples: Sequence[Sample]) -> Sample:
         if pictured and images is None:
             images = np.full(np.shape(sample.text_ids), -1, np.int32)
         more = (0, longest - np.shape(sample.text_ids)[-1])
-        texts = {name: np.pad(getattr(sample, name), more) for name in ("text_ids", "text_valid", "loss_mask")}
+        texts: dict[str, Any] = {
+            name: np.pad(getattr(sample, name), more) for name in ("text_ids", "text_valid", "loss_mask")
+        }
         texts["text_numbers"] = None if numbers is None else np.pad(numbers, more, constant_values=np.nan)
         texts["text_images"] = None if images is None else np.pad(images, more, constant_values=-1)
         return replace(sample, observations=seen, targets=targets, **texts)

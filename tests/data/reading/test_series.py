@@ -18,7 +18,9 @@ def picture(path: Path, rng: np.random.Generator) -> Path:
     return path
 
 
-def scene_at(path: Path, rng: np.random.Generator, *, east: float = 0, north: float = 0, crs: str | None = "EPSG:32633"):
+def scene_at(
+    path: Path, rng: np.random.Generator, *, east: float = 0, north: float = 0, crs: str | None = "EPSG:32633"
+):
     values = rng.integers(400, 3000, (20, 20, 12)).astype(np.uint16)
     return write_tif(path, values, crs=crs, transform=Affine(10, 0, 400_000 + east, 0, -10, 5_000_000 + north))
 
