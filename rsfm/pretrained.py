@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,10 +22,13 @@ from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
 from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
-from rsfm.processor import Processor
+from rsfm.processor import Processor, taught
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
 from rsfm.types import Answer
+
+if TYPE_CHECKING:
+    from rsfm.answer.session import Session
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -67,20 +70,59 @@ class Pretrained:
             sensor: a key of SENSORS; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
-            options: of rsfm.answer.predict.predict: overlap, batch_size, max_new_tokens, probability, progress.
+            options: of rsfm.answer.predict.predict: form, overlap, batch_size, max_new_tokens, probability, progress.
 
         Returns:
             The answer, in physical units and on the scene's grid.
         """
+        opened = self._open(source, sensor, dates, unit)
+        words = {key: options.pop(key) for key in ("form", "max_new_tokens") if key in options}
+        return self.session(opened, **options).ask(question, **words)
+
+    def session(self, source: Any, **options: Any) -> "Session":
+        """A scene that is asked several questions: each legend is mapped once.
+
+        Args:
+            source: as in `predict`.
+            options: overlap, batch_size, probability, progress.
+
+        >>> session = rsfm.load("nano").session("scene.tif")
+        >>> session.map(["water"]), session.ask("How many hectares of water are there?"), session.describe()
+        """
+        from rsfm.answer.session import Session
+
+        return Session(self.model, self.processor, self._open(source), **{"name": self.name, **options})
+
+    def map(self, source: Any, classes: Sequence[str] = (), **options: Any) -> Answer:
+        """The map of some classes of a scene, or of the whole legend of its sensors."""
+        return self.session(source, **options).map(classes)
+
+    def estimate(self, source: Any, quantity: str, **options: Any) -> Answer:
+        """A quantity of a scene with its interval, as a map where the checkpoint makes maps of it.
+
+        >>> rsfm.load("nano").estimate(record, "live fuel moisture").values[0]
+        """
+        return self.session(source, **options).estimate(quantity)
+
+    def describe(self, source: Any, **options: Any) -> Answer:
+        """A scene in a sentence."""
+        return self.session(source, **options).describe()
+
+    def ask(self, source: Any, question: str, **options: Any) -> Answer:
+        """The same as `predict`."""
+        return self.predict(source, question, **options)
+
+    def _open(
+        self, source: Any, sensor: str | None = None, dates: Sequence[str] | None = None, unit: str | None = None
+    ) -> Any:
         from rsfm.answer.footprint import open_footprint
-        from rsfm.answer.predict import predict
 
         if isinstance(source, (str, Path)):
             source = [source]
         if isinstance(source, (list, tuple)):
             named = [sensor] if sensor else []
-            source = open_footprint(list(source), sensors=named, dates=dates or (), unit=unit)
-        return predict(self.model, self.processor, source, question, **options)
+            return open_footprint(list(source), sensors=named, dates=dates or (), unit=unit)
+        return source
 
 
 def save_checkpoint(
@@ -105,7 +147,7 @@ def save_checkpoint(
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         processor.save(partial)
         save_weights(partial / "model.safetensors", model, dtype=dtype)
-        (partial / "README.md").write_text(card, encoding="utf-8")
+        (partial / "README.md").write_text(with_taught(card, processor), encoding="utf-8")
         os.chmod(partial, 0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -115,6 +157,14 @@ def save_checkpoint(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def with_taught(text: str, processor: Processor) -> str:
+    """A card with what the checkpoint was taught, in place of what it says of it already."""
+    head, marker, rest = text.partition(taught.CARD)
+    after = rest[rest.find("\n## ") + 1 :] if marker and "\n## " in rest else ""
+    section = taught.card(processor.config.taught)
+    return "\n".join(part for part in (head.rstrip() + "\n", section, after) if part.strip()) if section else text
 
 
 def load(name_or_folder: str | Path) -> Pretrained:

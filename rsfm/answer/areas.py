@@ -1,45 +1,42 @@
-"""The area of a class out of the rows of its map: expected hectares, and an interval from how sure the map is.
-
-h w pixels
-"""
-
-import math
+"""Ground area by class out of the rows of a map.   m classes · h w pixels"""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from rsfm.quantities import Z_90
-from rsfm.types import Value
+from rsfm.answer.footprint import Footprint
 
-PATCH = 16  # pixels a side that are right or wrong together: those of one token
 SQUARE_METRES_PER_HA = 10_000.0
 
 
-class AreaSum:
-    """Adds up strips of a map at no memory.
+class ClassAreas:
+    """Adds up strips of a map at no memory: what is counted are the map's own pixels, so mask, area and share agree.
 
-    The area is the sum of the pixels' probabilities. Its spread takes a pixel for a coin of its probability, the pixels
-    of a patch for the same coin, and patches for different ones. It says how sure the map is, not how right.
+    Attributes:
+        hectares: on the ground, by class.
+        pixels: by class.
+        seen: pixels with data.
+        seen_ha: their ground.
+        whole_ha: of the footprint.
     """
 
-    def __init__(self, gsd_m: float) -> None:
-        self.pixel_ha = gsd_m**2 / SQUARE_METRES_PER_HA
-        self._expected, self._variance, self._seen = 0.0, 0.0, 0
+    def __init__(self, classes: int, footprint: Footprint) -> None:
+        self.hectares: Float[np.ndarray, " m"] = np.zeros(classes)
+        self.pixels: Int[np.ndarray, " m"] = np.zeros(classes, np.int64)
+        self.seen, self.seen_ha = 0, 0.0
+        self._pixel_ha = pixel_ha(footprint)
+        self.whole_ha = float((self._pixel_ha * footprint.width).sum())
 
-    def add(self, probability: Float[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"]) -> None:
-        """One strip: the class's probability, and where there is data."""
-        chance = np.where(valid, probability, 0.0).astype(np.float64)
-        spread = np.sqrt(np.clip(chance * (1 - chance), 0, None))
-        rows, columns = (np.arange(0, n, PATCH) for n in chance.shape)
-        patches = np.add.reduceat(np.add.reduceat(spread, rows, axis=0), columns, axis=1)
-        self._expected += float(chance.sum())
-        self._variance += float((patches**2).sum())
-        self._seen += int(valid.sum())
+    def add(self, first: int, class_index: Int[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"]) -> None:
+        """One strip, its first row in the scene, and where there is data."""
+        for row, (classes, seen) in enumerate(zip(class_index, valid, strict=True), start=first):
+            counts = np.bincount(classes[classes >= 0], minlength=len(self.pixels))
+            self.pixels += counts
+            self.hectares += counts * self._pixel_ha[row]
+            self.seen += int(seen.sum())
+            self.seen_ha += float(seen.sum() * self._pixel_ha[row])
 
-    def value(self, name: str) -> Value:
-        """The area in hectares with its 90 % interval, which the scene bounds."""
-        best, half, whole = self._expected, Z_90 * math.sqrt(self._variance), float(self._seen)
-        low, high = max(best - half, 0.0), min(best + half, whole)
-        return Value(
-            name=name, value=best * self.pixel_ha, unit="ha", low=low * self.pixel_ha, high=high * self.pixel_ha
-        )
+
+def pixel_ha(footprint: Footprint) -> Float[np.ndarray, " h"]:
+    """Hectares of a pixel in each row of a footprint; NaN where its ground sampling distance is unknown."""
+    corner = next(iter(footprint.read((0, 0, 1, 1)).observations.values()))
+    return np.full(footprint.height, float(corner.gsd_m) ** 2 / SQUARE_METRES_PER_HA)

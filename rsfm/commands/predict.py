@@ -62,22 +62,23 @@ def predict(
 
     footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
     from rsfm import pretrained
-    from rsfm.answer.predict import predict as answer_to
     from rsfm.answer.products import write_products
+    from rsfm.answer.readings import check_form
+    from rsfm.answer.session import Session, from_map
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.text import forms
 
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    maps = [question for question in ask if loaded.processor.plan(question).legend] if form else []
-    if maps:
-        raise UserError(f"--form binds answers in words, and '{maps[0]}' is answered by a map. Ask it without --form.")
+    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True, "name": loaded.name}
+    session = Session(loaded.model, loaded.processor, footprint, **options)
+    for question, asked in ((question, session.asked(question)) for question in ask):
+        if form and from_map(asked):
+            check_form(asked.kind, form, question)
 
     def answers() -> list[Answer]:
-        options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
-        options |= {"form": form, "max_new_tokens": max_new_tokens}
-        return [answer_to(loaded.model, loaded.processor, footprint, question, **options) for question in ask]
+        return [session.ask(question, form=form, max_new_tokens=max_new_tokens) for question in ask]
 
     sensors = [scene.sensor.name for scene in footprint.scenes]
     about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}

@@ -16,10 +16,12 @@ from rsfm.config import from_json, to_json
 from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError, lookup
 from rsfm.heads.value import distribution
+from rsfm.processor.asked import Asked
 from rsfm.processor.config import FORMAT, ProcessorConfig
 from rsfm.processor.fitting import fit, fit_mask, possible_slots
 from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
-from rsfm.processor.plan import Plan, plan
+from rsfm.processor.plan import read
+from rsfm.processor.taught import view_of
 from rsfm.quantities import Quantity, check_question, check_unit, digits, find, interval, read_number
 from rsfm.quantities import text as value_text
 from rsfm.sensors import SENSORS
@@ -143,9 +145,9 @@ class Processor:
 
     # --- out
 
-    def plan(self, question: str) -> Plan:
-        """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
-        return plan(self.config, question)
+    def asked(self, question: str, record: Record) -> Asked:
+        """What a question asks of this checkpoint, about such a record."""
+        return read(self.config, question, view_of(record))
 
     def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
         """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
@@ -172,8 +174,7 @@ class Processor:
             name = quantity.name or _subject(said)
             one = {key: x[index] for key, x in outputs.items() if key.startswith("value_")}
             values.append(_physical(quantity, name, one))
-            known = bool(quantity.name and quantity.unit)  # calibrated, or at least fitted
-            about, between = ("about ", interval(values[-1])) if known else ("", "")
+            about, between = ("about ", interval(values[-1])) if quantity.trusted else ("", "")
             return about + match[0].replace(VALUE, value_text(values[-1])) + between
 
         return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))

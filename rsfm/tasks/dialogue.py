@@ -12,6 +12,7 @@ from rsfm.types import Answer, Mask, Record, Value
 T = TypeVar("T")
 
 VALUE, MASK = "<value>", "<mask>"
+ANYTHING = "*"  # among a task's subjects: free questions and answers
 OTHER = -2  # in a Dialogue's mask: labelled, but none of the classes asked for
 
 
@@ -53,6 +54,10 @@ class Task(Protocol):
 
     def dialogue(self, record: Record, rng: np.random.Generator) -> Dialogue | None:
         """One question with its answer, worded by `rng`; None where the record lacks the labels."""
+        ...
+
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """Plain names of what a record teaches: classes, things, quantities; None where it teaches nothing."""
         ...
 
     def question(self, record: Record) -> str:

@@ -1,0 +1,199 @@
+"""Maps of a whole scene out of overlapping windows: rows as they are finished, at bounded memory, and the map they make.
+
+b windows run at once · m classes of the legend · h w pixels
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from tqdm import tqdm
+
+from rsfm.answer.areas import ClassAreas
+from rsfm.answer.batches import forward, stack
+from rsfm.answer.footprint import Footprint, RecordFootprint
+from rsfm.answer.windows import StripBlender, Tiling
+from rsfm.errors import UserError
+from rsfm.models.foundation import FoundationModel
+from rsfm.processor import Plan, Processor
+from rsfm.types import Mask, Record, Sample
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapRows:
+    """Finished rows of a map, from the top down.
+
+    Attributes:
+        first: their first row in the scene.
+        class_index: index into the legend; -1 where the scene holds no data or none of the classes is likeliest.
+        probability: of "none of the legend" and then of each legend entry.
+        valid: whether the scene holds data.
+    """
+
+    first: int
+    class_index: Int[np.ndarray, "h w"]
+    probability: Float[np.ndarray, "_ h w"]
+    valid: Bool[np.ndarray, "h w"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SceneMap:
+    """The one map of a scene for one legend; every question about its classes reads it.
+
+    Attributes:
+        legend: its classes.
+        class_index: index into the legend; -1 where there is no data or no class.
+        probability: of each class, where they were to be kept.
+        areas: of the classes on the ground.
+        confidence: mean probability of each class over its own pixels; NaN where it has none.
+    """
+
+    legend: tuple[str, ...]
+    class_index: Int[np.ndarray, "h w"]
+    probability: Float[np.ndarray, "m h w"] | None
+    areas: ClassAreas
+    confidence: Float[np.ndarray, " m"]
+
+    def of(self, classes: Sequence[str]) -> tuple[Mask, Float[np.ndarray, "_ h w"] | None]:
+        """The pixels of these classes alone, and their probabilities: what is of another class stays -1."""
+        chosen = [self.legend.index(name) for name in classes]
+        table = np.full(len(self.legend) + 1, -1, self.class_index.dtype)  # class_index -1 reads the last entry
+        table[chosen] = np.arange(len(chosen))
+        probability = None if self.probability is None else self.probability[chosen]
+        return Mask(class_index=table[self.class_index], legend=tuple(classes)), probability
+
+    def share(self, name: str) -> float:
+        """Share of the whole picture, pixels without data included, as the mask has it."""
+        return np.count_nonzero(self.class_index == self.legend.index(name)) / max(self.class_index.size, 1)
+
+
+def scene_map(
+    model: FoundationModel,
+    processor: Processor,
+    footprint: Footprint,
+    plan: Plan,
+    *,
+    probability: bool = False,
+    overlap: float = 0.25,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> SceneMap:
+    """Maps a scene. Memory is a byte a pixel, and 4 bytes a pixel and class with `probability`."""
+    shape, classes = (footprint.height, footprint.width), len(plan.legend)
+    index = np.full(shape, -1, np.int8 if classes < 128 else np.int16)
+    chance = np.zeros((classes, *shape), np.float32) if probability else None
+    areas, sure = ClassAreas(classes, footprint), np.zeros(classes)
+    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
+    for rows in map_rows(model, processor, footprint, plan, **options):
+        here = slice(rows.first, rows.first + len(rows.class_index))
+        index[here] = rows.class_index
+        areas.add(rows.first, rows.class_index, rows.valid)
+        best = rows.probability.max(0)
+        sure += np.bincount(rows.class_index[rows.class_index >= 0], best[rows.class_index >= 0], classes)
+        if chance is not None:
+            chance[:, here] = rows.probability[1:]
+    with np.errstate(invalid="ignore"):
+        confidence = sure / areas.pixels
+    return SceneMap(legend=plan.legend, class_index=index, probability=chance, areas=areas, confidence=confidence)
+
+
+def map_rows(
+    model: FoundationModel,
+    processor: Processor,
+    footprint: Footprint,
+    plan: Plan,
+    *,
+    overlap: float = 0.25,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> Iterator[MapRows]:
+    """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
+    classes = 1 + len(plan.legend)
+    tiling = Tiling(
+        height=footprint.height,
+        width=footprint.width,
+        size=processor.stream_size(footprint.read((0, 0, 1, 1))),
+        overlap=overlap,
+    )
+    blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
+    with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
+        for i, columns in tiling.batches(batch_size):
+            windows = [processor.for_map(record) for record in _read_windows(footprint, tiling, i, columns)]
+            for j, record in zip(columns, windows, strict=True):
+                seen.add(j, _any_valid(record, tiling.size))
+            # Windows without data are left at probability zero: no class, and no time spent.
+            full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
+            if full:
+                samples = [processor.prompt(record, plan.asked, plan.answer) for _, record in full]
+                chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
+                for (j, _), chance in zip(full, chances, strict=True):
+                    blender.add(i, j, chance)
+            bar.update(len(columns))
+            if columns[-1] == len(tiling.columns) - 1:
+                first, chance = blender.finish(i)
+                valid = seen.finish(i)
+                index = np.where(valid, chance.argmax(0) - 1, -1).astype(np.int16)
+                yield MapRows(first=first, class_index=index, probability=chance, valid=valid)
+    if not seen.found:
+        raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
+
+
+def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
+    """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
+    padded = samples + [samples[0]] * (batch - len(samples))
+    logits = forward(model, stack(padded)).outputs["mask_logits"]
+    return np.asarray(class_probabilities(logits[:, :masks]))[: len(samples)]  # a sample has slots for more masks
+
+
+@jax.jit
+def class_probabilities(mask_logits: Float[jax.Array, "b m h w"]) -> Float[jax.Array, "b _ h w"]:
+    """Softmax over "none of the asked", whose logit is 0 by definition, and the m masks."""
+    none = jnp.zeros_like(mask_logits[:, :1])
+    return jax.nn.softmax(jnp.concatenate([none, mask_logits], axis=1).astype(jnp.float32), axis=1)
+
+
+class _ValidStrip:
+    """Where the rows of windows still open hold data."""
+
+    def __init__(self, tiling: Tiling):
+        self.tiling, self.found = tiling, False
+        self._strip = np.zeros((tiling.size, max(tiling.width, tiling.size)), bool)
+
+    def window(self, j: int) -> Bool[np.ndarray, "h w"]:
+        left = self.tiling.columns[j]
+        return self._strip[:, left : left + self.tiling.size]
+
+    def add(self, j: int, valid: Bool[np.ndarray, "h w"]) -> None:
+        self.window(j)[:] = valid
+        self.found = self.found or bool(valid.any())
+
+    def finish(self, i: int) -> Bool[np.ndarray, "h w"]:
+        rows = self.tiling.rows
+        below = self.tiling.height if i == len(rows) - 1 else rows[i + 1]
+        return self._strip[: below - rows[i], : self.tiling.width].copy()
+
+
+def _read_windows(footprint: Footprint, tiling: Tiling, i: int, columns: tuple[int, ...]) -> list[Record]:
+    """The windows of one batch out of a single read: neighbours share pixels, and files are read by blocks."""
+    top, lefts, size = tiling.rows[i], [tiling.columns[j] for j in columns], tiling.size
+    together = RecordFootprint(footprint.read((top, lefts[0], size, lefts[-1] - lefts[0] + size)))
+    return [
+        dataclasses.replace(
+            together.read((0, left - lefts[0], size, size)), location_deg=footprint.location((top, left, size, size))
+        )
+        for left in lefts
+    ]
+
+
+def _any_valid(record: Record, size: int) -> Bool[np.ndarray, "h w"]:
+    """Pixels at which some sensor has data at some date."""
+    valid = np.zeros((size, size), bool)
+    for observation in record.observations.values():
+        seen = observation.valid.any(axis=-3)
+        if seen.shape == valid.shape:
+            valid |= seen
+    return valid
