@@ -21,8 +21,8 @@ from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import save_checkpoint
 from rsfm.processor import Processor
 from rsfm.quantities import find
+from rsfm.scoring.commits import current_commit
 from rsfm.scoring.evaluation import evaluate
-from rsfm.scoring.results import current_commit
 from rsfm.tasks import TASKS
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.engine import JitEngine

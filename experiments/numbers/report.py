@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.numbers.run import all_records, run_file
+from rsfm.data.reading.opening import open_arrays
 from rsfm.metrics import bootstrap_interval, mae, r2, rmse
 from rsfm.metrics.calibration import coverage_by_group, inside, stretch, widen
 from rsfm.scoring.results import append_rows
@@ -62,7 +63,7 @@ METRICS: Mapping[str, Callable[[Rows], float]] = {
 
 def table(path: Path) -> Rows:
     """One run's test records, intervals calibrated on its validation records."""
-    run = np.load(path, allow_pickle=False)
+    run = open_arrays(path)
     val, test = ({name: run[f"{split}/{name}"] for name in KEPT} for split in ("val", "test"))
     factor = stretch(val["target"], val["middle"], val["low"], val["high"])
     more = widen(val["target"], val["low"], val["high"])

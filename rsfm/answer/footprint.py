@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from rasterio.crs import CRS
@@ -138,6 +138,7 @@ def open_footprint(
     sensors: Sequence[str] = (),
     dates: Sequence[str] = (),
     unit: str | None = None,
+    allow_vrt: bool = False,
 ) -> SceneFootprint:
     """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
 
@@ -146,6 +147,7 @@ def open_footprint(
         sensors: one name for all, or one for each path; empty to tell them from the files.
         dates: acquisition dates, one for each path; empty to tell them from the files.
         unit: of the values where the files are already in physical units.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_footprint(["s2.tif", "s1.tif"], sensors=["sentinel2_l2a", "sentinel1_rtc"])
     """
@@ -154,19 +156,20 @@ def open_footprint(
     if len(sensors) not in (0, 1, len(paths)):
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
     named: list[str | None] = [None] * len(paths)
+    options: dict[str, Any] = {"unit": unit, "allow_vrt": allow_vrt}
     if sensors:
         named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)
     elif len(paths) > 1:
-        named = [open_scene([path], unit=unit).sensor.name for path in paths]
+        named = [open_scene([path], **options).sensor.name for path in paths]
     if len(set(named)) == 1:
-        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, unit=unit)])
+        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, **options)])
     if len(dates) not in (0, len(paths)):
         raise UserError(f"{len(paths)} scenes but {len(dates)} dates: give one for each scene, in the same order.")
     scenes = []
     for sensor in dict.fromkeys(named):
         members = [i for i, name in enumerate(named) if name == sensor]
         when = [dates[i] for i in members] if dates else None
-        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, unit=unit))
+        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, **options))
     return SceneFootprint(scenes)
 
 

@@ -26,6 +26,7 @@ def chat(
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
     unit: str | None = None,
+    allow_vrt: bool = False,
     out: Path | None = None,
     system: str = "",
     max_new_tokens: int = 96,
@@ -48,6 +49,7 @@ def chat(
         sensor: one name for all scenes or one a scene; left out, it is told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for the maps: mask.tif (COG), mask.geojson, overlay.png, then mask_2.tif and so on.
         system: what the model is told before the first question.
         max_new_tokens: longest answer in tokens.
@@ -57,7 +59,9 @@ def chat(
     """
     from rsfm.answer.footprint import open_footprint
 
-    footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
+    footprint = open_footprint(
+        scenes, sensors=sensor, dates=date, unit=unit, allow_vrt=allow_vrt
+    )  # before jax: errors come at once
     from rsfm import pretrained
     from rsfm.answer.conversation import Conversation
     from rsfm.models.generate import Sampling

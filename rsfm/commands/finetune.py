@@ -137,7 +137,7 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     import jax
 
     from rsfm.pretrained import merged, save_adapter, save_checkpoint
-    from rsfm.scoring.results import current_commit
+    from rsfm.scoring.commits import current_commit
     from rsfm.training.state import trainable_arrays
 
     if jax.process_index() != 0:

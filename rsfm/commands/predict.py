@@ -20,6 +20,7 @@ def predict(
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
     unit: str | None = None,
+    allow_vrt: bool = False,
     out: Path | None = None,
     overlap: float = 0.25,
     probability: bool = False,
@@ -49,6 +50,7 @@ def predict(
         sensor: one name for all scenes or one a scene; left out, it is told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.
         probability: keep the class probabilities as probability.tif, too.
@@ -60,7 +62,9 @@ def predict(
         raise UserError(f"max_new_tokens {max_new_tokens}: expected 1 or more.")
     from rsfm.answer.footprint import open_footprint
 
-    footprint = open_footprint(scenes, sensors=sensor, dates=date, unit=unit)  # before jax: errors come at once
+    footprint = open_footprint(
+        scenes, sensors=sensor, dates=date, unit=unit, allow_vrt=allow_vrt
+    )  # before jax: errors come at once
     from rsfm import pretrained
     from rsfm.answer.products import write_products
     from rsfm.answer.readings import check_form

@@ -70,7 +70,7 @@ def export(trained: Any, out: Path, name: str, command: str) -> None:
     import jax
 
     from rsfm.pretrained import save_checkpoint
-    from rsfm.scoring.results import current_commit
+    from rsfm.scoring.commits import current_commit
 
     model = trained.model  # on all hosts: each holds a part of it
     if jax.process_index() == 0:

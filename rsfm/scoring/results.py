@@ -5,13 +5,13 @@ import json
 import math
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
+from rsfm.scoring.commits import current_commit
 
 BASELINES = "baselines"  # the `config` of a row that no learned model made
 BEGIN, END = re.compile(r"<!-- results(?:: (?P<datasets>[a-z0-9_/ -]+?))? -->"), "<!-- /results -->"
@@ -79,20 +79,6 @@ def read_rows(folder: Path) -> list[Result]:
                     raise UserError(f"{where}: not a line of JSON ({error.msg} at column {error.colno}).") from None
                 rows.append(_parse(data, where))
     return rows
-
-
-def current_commit(folder: Path) -> str:
-    """The commit where `folder` lies, with "+" if any Python there differs; "unknown" outside a clone."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", ":(top)*.py")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any] | Result]) -> list[Result]:

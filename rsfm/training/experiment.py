@@ -86,7 +86,9 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
     """
     path = find_config(str(name_or_path))
     if path.suffix == ".json":
-        return from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+        read = from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+        _check_own(path, read.file)
+        return read
     config = getattr(load_module(path), "CONFIG", None)
     if not isinstance(config, ExperimentConfig):
         raise UserError(
@@ -96,6 +98,15 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
     absolute = path.absolute()
     inside = absolute.is_relative_to(REPOSITORY)
     return dataclasses.replace(config, file=str(absolute.relative_to(REPOSITORY) if inside else absolute))
+
+
+def _check_own(path: Path, file: str | None) -> None:
+    """A run's config.json may name one of the configs that came with rsfm: any other Python is run if the user names it."""
+    if file is not None and not (REPOSITORY / file).resolve().is_relative_to(CONFIGS.resolve()):
+        raise UserError(
+            f"{path}: names the Python file {file[:200]!r}, which would be run. Where you trust that file, give it "
+            "itself as CONFIG; else take the field 'file' out."
+        )
 
 
 def find_config(name: str) -> Path:

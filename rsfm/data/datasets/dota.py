@@ -7,11 +7,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
 from rsfm.data.datasets.boxes import centre_inside, counted_from
 from rsfm.data.datasets.reading import read_picture
+from rsfm.data.reading.opening import open_image
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -120,7 +120,7 @@ def read_labels(path: Path) -> tuple[np.ndarray, tuple[str, ...], float]:
 
 
 def _size(picture: Path) -> tuple[int, int]:
-    with Image.open(picture) as image:
+    with open_image(picture, ("PNG", "JPEG", "TIFF")) as image:
         return image.height, image.width
 
 

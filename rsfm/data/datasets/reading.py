@@ -3,7 +3,6 @@
 h w pixels · c bands
 """
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +10,38 @@ import rasterio
 import rasterio.enums
 import rasterio.errors
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 
 from rsfm.data.datasets.base import read_error
+from rsfm.data.reading.memory import check_fits
+from rsfm.data.reading.opening import gdal, open_array, open_image, open_raster
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
+
+_BYTES = 16  # a number of a raster: as stored, as float32, and its checks
 
 
 def read_picture(name: str, path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """A PNG, JPEG or TIFF picture as 8-bit RGB."""
     try:
-        with Image.open(path) as image:
+        with open_image(path, ("PNG", "JPEG", "TIFF")) as image:
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError:
         raise UserError(f"{name}: the picture {path} is listed but not there. Fetch the dataset again.") from None
     except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
         raise read_error(name, path, error) from error
 
 
 def read_array(name: str, path: Path) -> np.ndarray:
     """A .npy array; pickled objects are refused."""
     try:
-        return np.load(path, allow_pickle=False)
+        return open_array(path)
     except FileNotFoundError:
         raise UserError(f"{name}: expected the array {path}, found nothing. Fetch the dataset again.") from None
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, UserError):
+            raise
         raise read_error(name, path, error) from error
 
 
@@ -62,8 +68,9 @@ class RasterFile:
             nodata: False where the file's nodata number is also a real value (255 = white in a picture).
         """
         try:
-            with _quiet_open(path) as source:
+            with gdal(), open_raster(path) as source:
                 shape = None if size is None else (source.count, *size)
+                check_fits(path, shape or (source.count, *source.shape), _BYTES)
                 data = source.read(out_shape=shape, resampling=rasterio.enums.Resampling.bilinear)
                 mask = source.dataset_mask(out_shape=size) if nodata else np.full(data.shape[1:], 255, np.uint8)
                 self.grid = grid_of(source)
@@ -78,12 +85,6 @@ class RasterFile:
         finite = np.isfinite(self.values).all(-1)
         self.valid = (mask > 0) & finite
         self.values = np.where(np.isfinite(self.values), self.values, np.float32(0.0))
-
-
-def _quiet_open(path: Path) -> rasterio.DatasetReader:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # plain pictures are welcome
-        return rasterio.open(path)
 
 
 def grid_of(source: rasterio.DatasetReader) -> GeoGrid:

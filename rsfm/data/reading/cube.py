@@ -1,11 +1,13 @@
 """Spectral cubes without a map: ENVI, MATLAB .mat and numpy .npy.  t acquisitions · h w pixels · c bands"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rsfm.data.reading.geotiff import GeoRaster, Source
+from rsfm.data.reading.opening import open_array, open_envi, open_matlab
 from rsfm.data.reading.raster import IDENTITY, ArrayRaster, Header, product_name
 from rsfm.errors import UserError
 
@@ -49,8 +51,10 @@ def _raster(path: Path, cube: np.ndarray) -> ArrayRaster:
 
 def _load_npy(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return open_array(path, mapped=True)
     except (ValueError, OSError, EOFError) as error:
+        if isinstance(error, UserError):
+            raise
         if "pickle" in str(error).lower() or "object" in str(error).lower():
             raise UserError(
                 f"{path}: holds pickled Python objects, which are never read. Save a plain numeric array."
@@ -59,12 +63,10 @@ def _load_npy(path: Path) -> np.ndarray:
 
 
 def _load_mat(path: Path) -> np.ndarray:
-    from scipy.io import loadmat
-
     try:
-        table = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
-    except NotImplementedError:  # version 7.3 is HDF5
-        table = _load_hdf5(path)
+        table = open_matlab(path)
+    except UserError:
+        raise
     except Exception as error:  # of a damaged file the reader raises whatever it stumbles over
         raise UserError(f"{path}: not a .mat file that can be read, or cut short ({error}).") from error
     numeric = {
@@ -77,32 +79,10 @@ def _load_mat(path: Path) -> np.ndarray:
     return numeric[largest]
 
 
-def _load_hdf5(path: Path) -> dict[str, np.ndarray]:
-    h5py = _extra("h5py", path)
-    try:
-        with h5py.File(path) as file:
-            # MATLAB stores the axes in reverse.
-            return {name: np.asarray(item).T for name, item in file.items() if isinstance(item, h5py.Dataset)}
-    except OSError as error:
-        raise UserError(f"{path}: not a .mat file that can be read, or cut short ({error}).") from error
-
-
 def _open_envi(path: Path) -> ArrayRaster:
-    envi = _extra("spectral.io.envi", path)
-    try:
-        image = envi.open(path)
-        mapped = image.open_memmap(interleave="bip", writable=False)
-    except Exception as error:  # the library raises its own classes, bare ones, and numpy's
-        raise UserError(
-            f"{path}: not an ENVI image that can be read, or its data are missing or cut short ({error})."
-        ) from error
-    if mapped is None:
-        raise UserError(
-            f"{path}: the ENVI data cannot be mapped: compressed files are not read. Export them uncompressed."
-        )
+    image, mapped = open_envi(path)
     where = GeoRaster([Source(path=Path(image.filename))]).header if _has_map(image) else None
-    scale = float(image.metadata.get("reflectance scale factor", 1) or 1)
-    ignore = image.metadata.get("data ignore value")
+    scale = _number(path, image.metadata, "reflectance scale factor") or 1.0
     height, width, count = mapped.shape
     names = image.metadata.get("band names") or [None] * count
     header = Header(
@@ -119,19 +99,19 @@ def _open_envi(path: Path) -> ArrayRaster:
         tags={key: str(value) for key, value in image.metadata.items() if isinstance(value, str)},
         product=product_name(path),
     )
-    return ArrayRaster(header, mapped, nodata=None if ignore is None else float(ignore))
+    return ArrayRaster(header, mapped, nodata=_number(path, image.metadata, "data ignore value"))
 
 
 def _has_map(image: Any) -> bool:
     return "map info" in image.metadata or "coordinate system string" in image.metadata
 
 
-def _extra(name: str, path: Path) -> Any:
-    import importlib
-
+def _number(path: Path, metadata: Mapping[str, Any], name: str) -> float | None:
+    """A field of an ENVI header, None where it has none."""
+    text = metadata.get(name)
+    if text is None or not str(text).strip():
+        return None
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"{path}: reading it needs the package {name.split('.')[0]}: pip install 'rsfm[geo]'."
-        ) from error
+        return float(text)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: '{name}' expected a number, found '{str(text)[:40]}'. Correct the header.") from None

@@ -18,14 +18,14 @@ RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bsq", ".bi
 _RESOLUTION = re.compile(r"[_-](?:[126]0m|[126]0)$", re.IGNORECASE)
 
 
-def open_rasters(paths: Sequence[Path], sensor: Sensor | None) -> list[Raster]:
-    """The acquisitions in these paths, in their order."""
+def open_rasters(paths: Sequence[Path], sensor: Sensor | None, *, allow_vrt: bool = False) -> list[Raster]:
+    """The acquisitions in these paths, in their order; a VRT among them only where it is allowed."""
     for path in paths:
         check_exists(path)
     groups = _grouped(paths, sensor)
     rasters: list[Raster] = []
     for group in groups:
-        rasters.extend(_open_group(group, sensor))
+        rasters.extend(_open_group(group, sensor, allow_vrt))
     return rasters
 
 
@@ -58,17 +58,17 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
     return [list(group.values()) for group in groups.values()] if together else [[path] for path in paths]
 
 
-def _open_group(group: list[Path], sensor: Sensor | None) -> list[Raster]:
+def _open_group(group: list[Path], sensor: Sensor | None, allow_vrt: bool) -> list[Raster]:
     path = group[0]
     if len(group) > 1:
-        return [stack_bands(group, sensor, folder=path.parent)]
+        return [stack_bands(group, sensor, folder=path.parent, allow_vrt=allow_vrt)]
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in RASTER_SUFFIXES and p.is_file())
         if not files:
             raise UserError(
                 f"{path}: the folder holds no raster. Expected one-band files such as *_B02.tif or *_B02_10m.jp2."
             )
-        return [stack_bands(files, sensor, folder=path)]
+        return [stack_bands(files, sensor, folder=path, allow_vrt=allow_vrt)]
     suffix = path.suffix.lower()
     if suffix in picture.SUFFIXES:
         return [picture.open_picture(path)]
@@ -77,20 +77,21 @@ def _open_group(group: list[Path], sensor: Sensor | None) -> list[Raster]:
     header = path.with_suffix(".hdr") if path.with_suffix(".hdr").exists() else path.with_name(path.name + ".hdr")
     if header.exists() and suffix not in (".tif", ".tiff", ".jp2"):
         return list(cube.open_cube(header))
-    raster = GeoRaster([Source(path=path)])
+    raster = GeoRaster([Source(path=path, allow_vrt=allow_vrt)])
     if sensor and len(sensor.bands) == raster.header.count + 1:
         whole = raster.with_alpha_as_band()
         raster = whole if whole.header.count == len(sensor.bands) else raster
     return [raster]
 
 
-def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -> GeoRaster:
+def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path, allow_vrt: bool = False) -> GeoRaster:
     """One-band files as one raster on the finest grid, bands in the sensor's order, with the cloud layer if any.
 
     Args:
         files: rasters; those that are no band of the sensor are left out (true colour, aerosol, ...).
         sensor: None to tell it from the bands that are there.
         folder: what they are together, for messages.
+        allow_vrt: the files may be VRTs of files in their own folder.
     """
     clouds = [(path, kind) for path in files if (kind := cloud_kind(path))]
     chosen = sensor or _sensor_of(files, folder)
@@ -98,7 +99,7 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -
     for path in files:
         token = _band_token(path, [chosen])
         name = band_name(chosen, token, path.name) if token else None
-        if name and (name not in found or _pixels(path) > _pixels(found[name])):
+        if name and (name not in found or _pixels(path, allow_vrt) > _pixels(found[name], allow_vrt)):
             found[name] = path
     if not found:
         names = ", ".join(band.name for band in chosen.bands[:6])
@@ -106,7 +107,9 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path) -
             f"{folder}: no file is named after a band of {chosen.name} ({names} ...). Found {files[0].name}, ..."
         )
     sources = [
-        Source(path=found[band.name], indexes=(1,), name=band.name) for band in chosen.bands if band.name in found
+        Source(path=found[band.name], indexes=(1,), name=band.name, allow_vrt=allow_vrt)
+        for band in chosen.bands
+        if band.name in found
     ]
     return GeoRaster(sources, folder=folder, cloud=clouds[0] if clouds else None)
 
@@ -149,7 +152,7 @@ def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     )
 
 
-def _pixels(path: Path) -> int:
+def _pixels(path: Path, allow_vrt: bool) -> int:
     with reading(path):
-        header = GeoRaster([Source(path=path)]).header
+        header = GeoRaster([Source(path=path, allow_vrt=allow_vrt)]).header
     return header.height * header.width

@@ -7,55 +7,52 @@ import atexit
 import contextlib
 import dataclasses
 import threading
-import warnings
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from jaxtyping import Bool, Shaped
 from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from rsfm.data.reading.clouds import CLOUD_KINDS
 from rsfm.data.reading.grids import same_grid
+from rsfm.data.reading.opening import gdal, open_raster
 from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
-CACHE_BYTES = 256 << 20  # GDAL's own default is a share of the machine's memory, which a bound on ours could not hold
 _PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
-_FOREIGN = ("not recognized as being in a supported file format", "not recognized as a supported file format")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after."""
+    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after.
+
+    `allow_vrt`: the file may be a VRT of files in its own folder.
+    """
 
     path: Path
     indexes: tuple[int, ...] = ()
     name: str | None = None
+    allow_vrt: bool = False
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turns what GDAL says while reading into one line."""
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        with gdal():
             yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
         text = str(error.__cause__ or error)
-        if any(words in str(error) for words in _FOREIGN):
-            raise UserError(
-                f"{path}: not an image that can be read. Expected GeoTIFF, COG, JPEG 2000, PNG or JPEG."
-            ) from error
         raise UserError(
             f"{path}: damaged or cut short ({text.strip()[:160]}). Fetch or write the file again."
         ) from error
@@ -129,16 +126,16 @@ class GeoRaster:
             return None
         path, kind = self.cloud
         with reading(path), self._lock:
-            layer = self._open("cloud", path, Resampling.nearest).read(
+            layer = self._open("cloud", Source(path=path), Resampling.nearest).read(
                 1, window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
         return CLOUD_KINDS[kind](layer)
 
     def with_alpha_as_band(self) -> "GeoRaster":
         """The same file with what it calls alpha as one more band: many writers call the fourth of four bands so."""
-        path = self.sources[0].path
-        with reading(path), _open_dataset(path) as dataset:
-            return GeoRaster([Source(path=path, indexes=tuple(dataset.indexes))])
+        source = self.sources[0]
+        with reading(source.path), open_raster(source.path, allow_vrt=source.allow_vrt) as dataset:
+            return GeoRaster([dataclasses.replace(source, indexes=tuple(dataset.indexes))])
 
     def close(self) -> None:
         """Closes the files; the next read opens them again."""
@@ -155,7 +152,7 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(str(source.path), source.path, Resampling.bilinear)
+        dataset = self._open(str(source.path), source, Resampling.bilinear)
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -173,12 +170,12 @@ class GeoRaster:
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
-    def _open(self, key: str, path: Path, resampling: Resampling) -> Any:
+    def _open(self, key: str, source: Source, resampling: Resampling) -> Any:
         if self._handles is None:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
-            dataset = _open_dataset(path)
+            dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
             self._handles[key] = _on_grid(dataset, self.grid, resampling)
         return self._handles[key]
@@ -207,7 +204,7 @@ def _close_all() -> None:
 def _header(source: Source) -> Header:
     path = source.path
     with reading(path):
-        dataset = _open_dataset(path)
+        dataset = open_raster(path, allow_vrt=source.allow_vrt)
         with dataset:
             if not dataset.count:
                 inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"
@@ -235,18 +232,6 @@ def _header(source: Source) -> Header:
                 product=product_name(path),
                 coarse_blocks=block[0] * block[1] > _COARSE_BLOCK,
             )
-
-
-def _open_dataset(path: Path) -> Any:
-    with _quiet():
-        return rasterio.open(path)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a Scene says so in its notes
-        yield
 
 
 def _crs_text(crs: Any) -> str | None:

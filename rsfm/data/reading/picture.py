@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rsfm.data.reading.opening import open_image
 from rsfm.data.reading.raster import ArrayRaster, Header, product_name
 from rsfm.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MAX_PIXELS = 400_000_000  # a picture is read whole: 1.2 GB of RGB
 
 
 def open_picture(path: Path) -> ArrayRaster:
@@ -19,16 +19,9 @@ def open_picture(path: Path) -> ArrayRaster:
     Args:
         path: a PNG or JPEG file.
     """
-    previous = Image.MAX_IMAGE_PIXELS
     try:
-        Image.MAX_IMAGE_PIXELS = None
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")  # of odd EXIF and transparency chunks
-            if picture.width * picture.height > MAX_PIXELS:
-                raise UserError(
-                    f"{path}: {picture.width} x {picture.height} pixels are too many for a picture, read whole. "
-                    "Convert it to a tiled GeoTIFF: gdal_translate -of COG."
-                )
+        with warnings.catch_warnings(), open_image(path) as picture:
+            warnings.simplefilter("ignore")  # of odd transparency chunks
             values, valid, notes = _pixels(picture)
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: not an image that can be read. Expected a PNG or JPEG picture.") from error
@@ -36,8 +29,6 @@ def open_picture(path: Path) -> ArrayRaster:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: damaged or cut short ({error}). Fetch or write the file again.") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = previous
     header = Header(
         path=path,
         height=values.shape[0],

@@ -125,6 +125,7 @@ def open_scene(
     dates: Sequence[str] | None = None,
     unit: str | None = None,
     bands: Sequence[str] | None = None,
+    allow_vrt: bool = False,
 ) -> Scene:
     """Opens images of one place by one instrument. Reads a small sample of the pixels, no more.
 
@@ -136,13 +137,14 @@ def open_scene(
         dates: one a path, YYYY-MM-DD, each another; None to read them from tags and names. The scene is sorted by them.
         unit: what the numbers are where that is not plain, see `rsfm.data.reading.units.calibrate`.
         bands: names of the file's bands where they are not all of the sensor's in order.
+        allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_scene(["S2A_MSIL2A_20170613T101031_87_48"]).read((0, 0, 64, 64))
     """
     if not paths:
         raise UserError("No scene given. Name at least one image file or folder of one-band images.")
     chosen = lookup(SENSORS, "sensor", sensor) if sensor is not None else None
-    rasters = open_rasters([Path(path) for path in paths], chosen)
+    rasters = open_rasters([Path(path) for path in paths], chosen, allow_vrt=allow_vrt)
     notes: list[str] = [note for raster in rasters for note in raster.header.notes]
     if chosen is None:
         header = max((raster.header for raster in rasters), key=lambda header: header.count)

@@ -6,23 +6,19 @@ h w pixels · c bands
 import contextlib
 import errno
 import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 from affine import Affine
 from jaxtyping import Float, Int
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
-from rsfm.data.reading.geotiff import CACHE_BYTES
+from rsfm.data.reading.opening import copy_to_cog, create_raster, gdal, open_raster
 from rsfm.data.writing.atomic import write_json, written_whole
 from rsfm.data.writing.overlay import write_overlay
 from rsfm.data.writing.palette import Colour, class_colours
@@ -72,11 +68,9 @@ class MaskWriter:
         self._stack = contextlib.ExitStack()
         try:
             self._folder = self._stack.enter_context(written_whole(self.path))
-            self._stack.enter_context(_gdal())
-            self._dataset = rasterio.open(
+            self._stack.enter_context(gdal(GDAL_PAM_ENABLED=False))
+            self._dataset = create_raster(
                 self._folder.parent / "blocks.tif",
-                "w",
-                driver="GTiff",
                 count=1,
                 dtype=self.dtype,
                 nodata=self.nodata,
@@ -149,12 +143,10 @@ def write_image(
         band_names: one a band.
     """
     path, grid = Path(path), grid or _plain_grid(image[..., 0])
-    with written_whole(path) as folder, _gdal():
+    with written_whole(path) as folder, gdal(GDAL_PAM_ENABLED=False):
         plain = folder.parent / "plain.tif"
-        with rasterio.open(
+        with create_raster(
             plain,
-            "w",
-            driver="GTiff",
             count=image.shape[-1],
             dtype="float32",
             nodata=float("nan"),
@@ -171,14 +163,14 @@ def write_image(
 
 def _to_cog(source: Path, target: Path, **options: str) -> None:
     _check_blocks(source)
-    rasterio.shutil.copy(source, target, driver="COG", compress="DEFLATE", blocksize=str(_BLOCK), **options)
+    copy_to_cog(source, target, compress="DEFLATE", blocksize=str(_BLOCK), **options)
     _check_blocks(target)
 
 
 def _check_blocks(path: Path) -> None:
     """Whether every block lies inside the file: GDAL writes late, and a full disk then raises nothing."""
     size = path.stat().st_size
-    with rasterio.open(path) as dataset:
+    with open_raster(path) as dataset:
         bands = dataset.indexes if dataset.interleaving.name == "band" else (1,)
         for band in bands:
             for (row, column), _ in dataset.block_windows(band):
@@ -188,13 +180,6 @@ def _check_blocks(path: Path) -> None:
                 ]
                 if None in place or int(place[0]) + int(place[1]) > size:
                     raise OSError(errno.ENOSPC, "blocks are missing: the disk is full")
-
-
-@contextlib.contextmanager
-def _gdal() -> Iterator[None]:
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, GDAL_PAM_ENABLED=False):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
 
 
 def _georeference(grid: GeoGrid) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 from tqdm import tqdm
 
+from rsfm.data.reading.opening import open_array
 from rsfm.errors import UserError
 from rsfm.nn.linear import Linear
 from rsfm.nn.weights import assign, read_tensors
@@ -197,8 +198,10 @@ def load_geoclip(folder: str | Path) -> tuple[GeoCLIP, Float[np.ndarray, "g 2"]]
 def read_gallery(path: Path) -> Float[np.ndarray, "g 2"]:
     """Longitude and latitude of places from a .npy file."""
     try:
-        places = np.load(path, allow_pickle=False)
+        places = open_array(path)
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{path}: not a readable .npy of places ({error}). Expected (places, 2) numbers.") from error
     numbers = isinstance(places, np.ndarray) and places.dtype.kind == "f" and places.ndim == 2
     if not numbers or places.shape[1] != 2 or not len(places) or not (np.abs(places) <= (180, 90)).all():
