@@ -39,6 +39,7 @@ def write(folder: Path, processor: Processor) -> None:
     (folder / "processor.json").write_text(text, encoding="utf-8")
     card = folder / "README.md"
     card.write_text(with_taught(card.read_text(encoding="utf-8"), processor), encoding="utf-8")
+    write_digests(folder)
     print(f"{folder}: {len(processor.config.taught)} entries")
 
 

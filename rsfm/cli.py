@@ -5,10 +5,11 @@ import inspect
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rsfm.errors import UserError, lookup
+from rsfm.errors import UserError, lookup, one_line, out_of_memory
 
 # name -> (module, function, line of the overview). A module is imported when its command runs: jax takes seconds.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -35,7 +36,8 @@ DATA_COMMANDS: dict[str, tuple[str, str, str]] = {
 BENCHMARK_COMMANDS: dict[str, tuple[str, str, str]] = {
     "decode": ("rsfm.commands.benchmark_decode", "benchmark_decode", "a language model beside transformers and memory"),
 }
-USAGE, STOPPED = 2, 130  # exit codes: something to mend; interrupted
+DONE, FAULT, USAGE, STOPPED = 0, 1, 2, 130  # exit codes: a fault of ours; something to mend; interrupted
+DEBUG = "--debug"  # of every command: the trace before the one line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,29 +47,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after `rsfm`; None reads the process's own.
 
     Returns:
-        The exit code: 0 done, 2 something the user can mend (one line on stderr), 130 interrupted.
+        The exit code: 0 done, 1 a fault of rsfm's own, 2 something the user can mend, 130 interrupted; all but the first
+        with one line on stderr.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    return exit_code(lambda: _dispatch(words, COMMANDS, "rsfm"))
+    debug = DEBUG in words
+    return exit_code(lambda: _dispatch([word for word in words if word != DEBUG], COMMANDS, "rsfm"), debug=debug)
 
 
-def exit_code(command: Callable[[], int]) -> int:
-    """The exit code of a command: what can go wrong in it is told in one line on stderr."""
+def exit_code(command: Callable[[], int], *, debug: bool = False) -> int:
+    """The exit code of a command. Whatever goes wrong in it is one line on stderr, after the trace if `debug`."""
     try:
         code = command()
         sys.stdout.flush()
         return code
-    except UserError as error:
-        return _told(str(error))
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _told(f"{where}{error.strerror or error}.")
-    except KeyboardInterrupt:
-        print("rsfm: interrupted", file=sys.stderr)
-        return STOPPED
+        return DONE
+    except KeyboardInterrupt as error:
+        return _failed(error, "interrupted", STOPPED, debug)
+    except Exception as error:  # the last net: nothing a command raises reaches the user as a trace
+        if _interrupted(error):
+            return _failed(error, "interrupted", STOPPED, debug)
+        mendable = isinstance(error, (UserError, OSError)) or out_of_memory(error)
+        return _failed(error, one_line(error), USAGE if mendable else FAULT, debug)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: a library that it interrupts in its import raises an error of its own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _failed(error: BaseException, line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"rsfm: {line}", file=sys.stderr)
+    return code
 
 
 def _dispatch(words: list[str], table: dict[str, tuple[str, str, str]], program: str) -> int:
@@ -138,12 +157,8 @@ def _overview(table: dict[str, tuple[str, str, str]], program: str) -> str:
     lines += [f"  {name:<{width}}  {summary}" for name, (_, _, summary) in table.items()]
     example = 'rsfm predict scene.tif --ask "Map the land cover: water, trees, crops." --out answer'
     lines += ["", f"Example: {example if program == 'rsfm' else 'rsfm data show aid_rsicd --split val'}"]
-    return "\n".join([*lines, f"Options of a command: {program} COMMAND --help"])
-
-
-def _told(message: str) -> int:
-    print(f"rsfm: {' '.join(message.split())}", file=sys.stderr)
-    return USAGE
+    lines.append(f"Options of a command: {program} COMMAND --help; of all: {DEBUG} prints the trace of an error")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

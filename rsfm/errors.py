@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+TRACE = "Add --debug for the trace."
 
 
 class UserError(ValueError):
@@ -24,3 +25,32 @@ def lookup(table: Mapping[str, T], kind: str, name: str) -> T:
     if name not in table:
         raise unknown(kind, name, table)
     return table[name]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, numpy or XLA says that an allocation failed."""
+    return isinstance(error, MemoryError) or (
+        type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError") and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Any error in one line: a user's mistake in its own words, a failure of ours by its kind and where to look."""
+    if isinstance(error, UserError):
+        return _joined(str(error))
+    if out_of_memory(error):
+        return _joined(
+            f"out of memory ({_first_line(error)}). Use a smaller scene, window or batch, or a machine with more. {TRACE}"
+        )
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return _joined(f"{where}{error.strerror or error}.")
+    return _joined(f"unexpected {type(error).__name__}: {_first_line(error)}. This is a fault of rsfm's. {TRACE}")
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0][:300].rstrip(".")

@@ -5,9 +5,6 @@
 
 import dataclasses
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +15,15 @@ from flax import nnx
 from safetensors.numpy import save_file
 
 from rsfm.config import from_json, to_json
+from rsfm.data.writing.atomic import write_json, written_folder
+from rsfm.data.writing.digests import check_digests, sha256, write_digests
 from rsfm.errors import UserError, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
 from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
 from rsfm.processor import Processor, taught
 from rsfm.training.config import LoraConfig
-from rsfm.training.lora import adapt, fingerprint, has_adapters, merge_adapters, require_qwix, write_config
+from rsfm.training.lora import adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
 if TYPE_CHECKING:
@@ -137,25 +136,14 @@ def save_checkpoint(
         dtype: of the stored weights; they are loaded as float32.
     """
     folder, model = Path(folder), without_adapters(model)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error}). Choose another folder.") from error
-    try:
-        config = {"format": FORMAT, "model": to_json(model.config)}
-        (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        processor.save(partial)
-        save_weights(partial / "model.safetensors", model, dtype=dtype)
-        (partial / "README.md").write_text(with_taught(card, processor), encoding="utf-8")
-        os.chmod(partial, 0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
-    except OSError as error:
-        raise UserError(f"{folder}: could not be written ({error}). Check the free space.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    if (folder / ADAPTER).exists():
+        raise UserError(f"{folder}: holds an adapter. Choose another folder for the checkpoint.")
+    with written_folder(folder) as scratch:
+        write_json(scratch / "config.json", {"format": FORMAT, "model": to_json(model.config)})
+        processor.save(scratch)
+        save_weights(scratch / "model.safetensors", model, dtype=dtype)
+        (scratch / "README.md").write_text(with_taught(card, processor), encoding="utf-8")
+        write_digests(scratch)
     return folder
 
 
@@ -179,6 +167,7 @@ def load(name_or_folder: str | Path) -> Pretrained:
     for part in FILES:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
+    check_digests(folder)
     path = folder / "config.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -210,15 +199,13 @@ def save_adapter(
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
-    config: dict[str, Any] = {"format": FORMAT, "base": named, "base_sha256": fingerprint(home / "model.safetensors")}
+    config: dict[str, Any] = {"format": FORMAT, "base": named, "base_sha256": sha256(home / "model.safetensors")}
     config["tensors"] = sorted(arrays)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, folder / "adapter.safetensors")
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        write_config(folder / ADAPTER, {**config, "lora": to_json(lora)})
-    except OSError as error:
-        raise UserError(f"{folder}: could not be written ({error}). Check the folder and the free space.") from error
+    with written_folder(folder) as scratch:
+        save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, scratch / "adapter.safetensors")
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+        write_json(scratch / ADAPTER, {**config, "lora": to_json(lora)})
+        write_digests(scratch)
     return folder
 
 
@@ -237,6 +224,7 @@ def without_adapters(model: FoundationModel) -> FoundationModel:
 
 
 def _load_adapter(folder: Path) -> Pretrained:
+    check_digests(folder)
     path = folder / ADAPTER
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -249,7 +237,7 @@ def _load_adapter(folder: Path) -> Pretrained:
         home = find(base)
     except UserError as error:
         raise UserError(f"{path}: its base is not here: {error} Put the base's place under 'base'.") from error
-    if fingerprint(home / "model.safetensors") != digest:
+    if sha256(home / "model.safetensors") != digest:
         raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
     loaded = load(home)
     adapt(loaded.model, lora, rngs=nnx.Rngs(0))

@@ -1,6 +1,7 @@
 """The command line: help with examples, exit codes, one line for every mistake, nothing left behind."""
 
 import ctypes
+import io
 import json
 import os
 import resource
@@ -281,7 +282,7 @@ def test_bad_checkpoints(scene: Path, checkpoint: Path, tmp_path: Path, capsys: 
         return refused(capsys, "predict", scene, "--checkpoint", folder, *words)
 
     def copy(name: str) -> Path:
-        return Path(shutil.copytree(checkpoint, tmp_path / name))
+        return Path(shutil.copytree(checkpoint, tmp_path / name, ignore=shutil.ignore_patterns("SHA256SUMS")))
 
     tensors = load_file(checkpoint / "model.safetensors")
     first = sorted(tensors)[0]
@@ -311,7 +312,7 @@ def test_places_that_cannot_be_written_to(
     words = ("predict", scene, "--sensor", "sentinel2_l2a", "--ask", MAP, "--checkpoint", checkpoint, "--out")
     (tmp_path / "file").write_text("in the way")
     assert "expected a folder" in refused(capsys, *words, tmp_path / "file")
-    assert "cannot write" in refused(capsys, *words, tmp_path / "file" / "below")
+    assert "cannot be written to" in refused(capsys, *words, tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "in the way"
 
 
@@ -375,8 +376,78 @@ def test_a_full_disk_leaves_nothing(scene: Path, checkpoint: Path, tmp_path: Pat
     )
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 2 and last.startswith("rsfm: ") and "could not be written" in last, done.stderr
-    assert str(out / "mask.tif") in last and ".rsfm-" not in last.split(" (")[0]
+    assert str(out / "mask.tif") in last and ".part" not in last.split(" (")[0]
     assert tree(tmp_path) == {"scene.tif"}
+
+
+# --- the last net
+
+
+def interrupted_import() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        raise ImportError("numpy cannot be imported") from error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (RuntimeError("first line\nsecond line"), 1, "unexpected RuntimeError: first line. This is a fault of rsfm's"),
+        (KeyError("a"), 1, "unexpected KeyError"),
+        (RecursionError("maximum recursion depth exceeded"), 1, "unexpected RecursionError"),
+        (MemoryError(), 2, "out of memory"),
+        (
+            np._core._exceptions._ArrayMemoryError((1 << 40,), np.dtype("f8")),
+            2,
+            "out of memory (Unable to allocate 8.00 TiB",
+        ),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes."), 2, "out of memory"),
+        (jax.errors.JaxRuntimeError("INTERNAL: a fault\nof XLA"), 1, "unexpected JaxRuntimeError: INTERNAL: a fault"),
+        (PermissionError(13, "Permission denied", "a.tif"), 2, "a.tif: Permission denied."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_whatever_a_command_raises_is_one_line(error, code, says, monkeypatch, capsys) -> None:
+    def command(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("rsfm.commands.doctor.doctor", command)
+    assert cli.main(["doctor"]) == code
+    line = capsys.readouterr().err
+    assert line.startswith(f"rsfm: {says}") and line.count("\n") == 1
+    assert cli.main(["doctor", "--debug"]) == code
+    traced = capsys.readouterr().err
+    assert "Traceback" in traced and traced.endswith(line)
+
+
+def test_ctrl_c_that_a_library_turns_into_another_error_is_ctrl_c(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("rsfm.commands.doctor.doctor", lambda: interrupted_import())
+    assert cli.main(["doctor"]) == 130
+    assert capsys.readouterr().err == "rsfm: interrupted\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("of XLA"), np.linalg.LinAlgError("singular")])
+def test_after_an_error_the_next_question_of_a_chat_works(error, scene, checkpoint, monkeypatch, capsys) -> None:
+    from rsfm.answer import conversation
+
+    asked, once = [], conversation.Conversation._write
+
+    def failing(self, question: str):
+        asked.append(question)
+        if len(asked) == 1:
+            raise error
+        yield from once(self, question)
+
+    monkeypatch.setattr(conversation.Conversation, "_write", failing)
+    monkeypatch.setattr("sys.stdin", io.StringIO("What is this?\nWhat is this?\n"))
+    words = ["chat", scene, "--sensor", "sentinel2_l2a", "--checkpoint", checkpoint, "--max-new-tokens", "4"]
+    assert cli.main([str(word) for word in words]) == 0
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert len(asked) == 2 and "Traceback" not in told.err
+    assert sum(line.startswith("rsfm: ") for line in lines) == 1 and not lines[-1].startswith("rsfm: ")
 
 
 # --- the shell

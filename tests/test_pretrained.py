@@ -11,10 +11,11 @@ from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 import rsfm
+from rsfm.data.writing.digests import DIGESTS, check_digests
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.nn.weights import named_parameters
-from rsfm.pretrained import load, save_checkpoint
+from rsfm.pretrained import SHIPPED, load, save_checkpoint
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.text.tokenizer import TextTokenizer
 from tests.models.conftest import small_config
@@ -36,7 +37,8 @@ def saved(tmp_path_factory) -> tuple[Path, FoundationModel]:
 
 @pytest.fixture
 def broken(saved, tmp_path) -> Path:
-    return Path(shutil.copytree(saved[0], tmp_path / "broken"))
+    """A copy to be broken where its digests do not tell."""
+    return Path(shutil.copytree(saved[0], tmp_path / "broken", ignore=shutil.ignore_patterns(DIGESTS)))
 
 
 def test_weights_come_back(saved):
@@ -137,6 +139,30 @@ def test_nothing_half_written_stays(saved, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("rsfm.nn.weights.save_file", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    with pytest.raises(UserError, match="disk full or at its quota"):
         save_checkpoint(tmp_path / "new", loaded.model, loaded.processor, card="")
     assert not list(tmp_path.iterdir())
+
+
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+def test_one_flipped_bit_in_any_file_is_noticed(saved, tmp_path, rng):
+    files = sorted(path.relative_to(saved[0]) for path in saved[0].rglob("*") if path.is_file())
+    assert len(files) == 7
+    for file in files:
+        folder = Path(shutil.copytree(saved[0], tmp_path / "flipped", dirs_exist_ok=True))
+        flip(folder / file, int(rng.integers(8 * (folder / file).stat().st_size)))
+        with pytest.raises(UserError, match=r"SHA256SUMS|expected SHA-256 .* found"):
+            load(folder)
+
+
+def test_the_shipped_checkpoints_are_what_was_written():
+    for folder in SHIPPED.iterdir():
+        check_digests(folder)  # after a change on purpose: python -m rsfm.data.writing.digests FOLDER
+        named = {line.split("  ", 1)[1] for line in (folder / DIGESTS).read_text().splitlines()}
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert named == files - {DIGESTS}

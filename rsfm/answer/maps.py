@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from tqdm import tqdm
 
+from rsfm.answer import dates
 from rsfm.answer.areas import ClassAreas
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint, RecordFootprint
@@ -113,12 +114,11 @@ def map_rows(
 ) -> Iterator[MapRows]:
     """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
     classes = 1 + len(plan.legend)
-    tiling = Tiling(
-        height=footprint.height,
-        width=footprint.width,
-        size=processor.stream_size(footprint.read((0, 0, 1, 1))),
-        overlap=overlap,
-    )
+    probe = processor.for_map(footprint.read((0, 0, 2, 2)))
+    processor = dates.bucketed(processor, probe, edge=max(footprint.height, footprint.width))
+    size, batch_size = processor.stream_size(probe), dates.windows_together(processor, probe, batch_size)
+    dates.check_memory(processor, probe)
+    tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
     blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
     with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
         for i, columns in tiling.batches(batch_size):
@@ -128,8 +128,8 @@ def map_rows(
             # Windows without data are left at probability zero: no class, and no time spent.
             full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
             if full:
-                samples = [processor.prompt(record, plan.asked, plan.answer) for _, record in full]
-                chances = run_windows(model, samples, tiling.batch_size(batch_size), classes - 1)
+                records, together = [record for _, record in full], tiling.batch_size(batch_size)
+                chances = _over_dates(model, processor, records, plan, together)
                 for (j, _), chance in zip(full, chances, strict=True):
                     blender.add(i, j, chance)
             bar.update(len(columns))
@@ -140,6 +140,21 @@ def map_rows(
                 yield MapRows(first=first, class_index=index, probability=chance, valid=valid)
     if not seen.found:
         raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
+
+
+def _over_dates(
+    model: FoundationModel, processor: Processor, records: list[Record], plan: Plan, batch: int
+) -> Float[np.ndarray, "n _ h w"]:
+    """Class probabilities of windows; those of a long series are the mean over chunks of its dates, by what they show."""
+    total, weights = 0.0, np.zeros(len(records))
+    for part in zip(*(dates.chunks(processor, record) for record in records), strict=True):
+        samples = [processor.prompt(record, plan.asked, plan.answer) for record in part]
+        chances = run_windows(model, samples, batch, len(plan.legend))
+        if all(one is record for one, record in zip(part, records, strict=True)):
+            return chances
+        seen = np.array([sum(int(each.valid.sum()) for each in record.observations.values()) for record in part])
+        total, weights = total + chances * seen[:, None, None, None], weights + seen
+    return (total / np.maximum(weights, 1)[:, None, None, None]).astype(np.float32)
 
 
 def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:

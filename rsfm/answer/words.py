@@ -22,7 +22,8 @@ from rsfm.types import Answer, Predictions, Record
 def whole(processor: Processor, footprint: Footprint) -> Record:
     """The footprint shrunk to one window of the model; UserError where it holds no data."""
     single = footprint.height == footprint.width == 1  # a pixel series
-    record = footprint.overview(1 if single else processor.stream_size(footprint.read((0, 0, 1, 1))))
+    probe = footprint.read((0, 0, 1, 1))
+    record = footprint.overview(1 if single else processor.stream_size(probe))
     if not any(observation.valid.any() for observation in record.observations.values()):
         raise UserError(f"{record.id}: every pixel is nodata. Check the file's nodata value and its masks.")
     return record

@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import UserError, lookup
+from rsfm.errors import lookup, one_line
 
 HELP = """Ask in words; "Map the water." gives a map, "How many hectares of water are there?" a number with its interval.
   /map CLASSES   map classes, as in /map water, trees
@@ -96,7 +96,7 @@ class Terminal:
         }
 
     def run(self) -> int:
-        """Until /quit or the end of the input. A mistake is told in a line, and the dialogue goes on."""
+        """Until /quit or the end of the input. An error of any kind is a line, and the dialogue goes on."""
         if sys.stdin.isatty():
             import readline  # noqa: F401  arrow keys and history in input()
         while True:
@@ -108,10 +108,12 @@ class Terminal:
                 return 0
             try:
                 self.take(line)
-            except UserError as error:
-                print(f"rsfm: {' '.join(str(error).split())}", flush=True)
             except KeyboardInterrupt:
                 print("\n(stopped)", flush=True)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # memory, too: the next question is asked of the same scene
+                print(f"rsfm: {one_line(error)}", flush=True)
 
     def take(self, line: str) -> None:
         """One line: a command or a question."""

@@ -26,7 +26,7 @@ def named_parameters(module: nnx.Module) -> dict[str, nnx.Param]:
 def save_weights(
     path: str | Path, module: nnx.Module, *, dtype: str = "float16", metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Writes a module's parameters, first to a temporary file beside it."""
+    """Writes a module's parameters. What must stand whole is written into a scratch folder: see rsfm.data.writing.atomic."""
     path = Path(path)
     kind = np.dtype(dtype)
     tensors = {
@@ -35,13 +35,7 @@ def save_weights(
     bad = [name for name, value in tensors.items() if not np.isfinite(value).all()]
     if bad:
         raise UserError(f"{path}: {bad[0]} holds values that are not finite in {dtype}. Save with dtype='float32'.")
-    partial = path.with_name(path.name + ".part")
-    try:
-        save_file(tensors, partial, metadata=dict(metadata or {}))
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{path}: could not be written ({error}). Check the folder and the free space.") from error
+    save_file(tensors, path, metadata=dict(metadata or {}))
 
 
 def load_weights(path: str | Path, module: nnx.Module) -> None:

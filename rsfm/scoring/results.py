@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rsfm.config import from_json, to_json
+from rsfm.data.writing.atomic import append_text, write_text
 from rsfm.errors import UserError
 from rsfm.scoring.commits import current_commit
 
@@ -88,19 +89,12 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any] | Result]) -> list[
         The rows as written.
     """
     check_writable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    commit = current_commit(path.parent)
+    commit = current_commit(next(folder for folder in path.parents if folder.is_dir()))
     checked = []
     for i, row in enumerate(rows):
         result = _parse(to_json(row), f"row {i} for {path.name}")
         checked.append(result if result.commit else dataclasses.replace(result, commit=commit))
-    size = path.stat().st_size if path.exists() else None
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
-    except OSError as error:
-        path.unlink() if size is None else os.truncate(path, size)  # no half of a row stays
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Free some space, or choose another.") from error
+    append_text(path, "".join(json.dumps(to_json(row), allow_nan=False) + "\n" for row in checked))
     return checked
 
 
@@ -194,5 +188,5 @@ def write_readme_tables(readme_path: Path, folder: Path | None = None) -> str:
     chosen = [row for row in rows if not wanted or {row.dataset, f"{row.dataset}/{row.protocol}"} & set(wanted)]
     body = tables(chosen)
     before, after = text[: begins[0].end()], text[text.index(END) :]
-    readme_path.write_text(f"{before}\n{body}\n{after}", encoding="utf-8")
+    write_text(readme_path, f"{before}\n{body}\n{after}")
     return body

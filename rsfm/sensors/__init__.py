@@ -8,6 +8,7 @@ from rsfm.sensors.enmap import ENMAP
 from rsfm.sensors.era5_monthly import ERA5_MONTHLY
 from rsfm.sensors.fuel_moisture_table import FUEL_MOISTURE_TABLE
 from rsfm.sensors.hls import HLS
+from rsfm.sensors.hls_l30 import HLS_L30
 from rsfm.sensors.landsat5_tm import LANDSAT5_TM
 from rsfm.sensors.landsat7_etm import LANDSAT7_ETM
 from rsfm.sensors.landsat8_oli import LANDSAT8_OLI
@@ -31,6 +32,7 @@ SENSORS: dict[str, Sensor] = {
     "landsat7_etm": LANDSAT7_ETM,
     "landsat8_oli": LANDSAT8_OLI,
     "hls": HLS,
+    "hls_l30": HLS_L30,
     "modis": MODIS,
     "naip": NAIP,
     "aerial_rgb": AERIAL_RGB,

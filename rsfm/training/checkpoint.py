@@ -1,6 +1,7 @@
 """Checkpoints of a run: the training state and the data's position, written by Orbax. All Orbax calls are here.
 
-A step is a folder that appears under its name only when it is complete; what a killed process left is not seen.
+A step is a folder that appears under its name only when it is complete, with the digests of its files inside; what a
+killed process left is not seen, and a step that is not what was written is set aside for the one before.
 """
 
 import contextlib
@@ -16,11 +17,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
+from rsfm.data.writing.atomic import write_error
+from rsfm.data.writing.digests import add_digests, check_digests, has_digests, write_digests
 from rsfm.errors import UserError
 from rsfm.training.state import TrainState, dotted, model_arrays
 
 FORMAT = 1
+METADATA = "_CHECKPOINT_METADATA"  # to which Orbax adds the time when it names a step
+DRAFTS, DAMAGED = "*.orbax-checkpoint-tmp*", ".damaged"  # names of steps being written, and of those set aside
 ITEMS = ("model", "training", "meta")
 
 
@@ -29,12 +35,25 @@ class Checkpoints:
 
     Each holds "model" (all parameters by dotted name, whatever trains), "training" (counters, moments, moving average)
     and "meta" (the data's position, JSON).
+
+    Attributes:
+        folder: of the steps.
+        notes: lines on steps that were set aside, for people.
+
+    Raises:
+        UserError: no step is as it was written.
     """
 
     def __init__(self, folder: Path, *, keep: int = 2) -> None:
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax tells every file, and each error it raises as well
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
-        self.folder, self._full = folder.absolute(), False
+        for name in ("absl", "asyncio"):  # Orbax tells every file, and each error it raises as well
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self.folder, self._failed = folder.absolute(), False
+        self.notes = _set_aside_damaged(self.folder)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            enable_async_checkpointing=True,
+            async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
+        )
         self._manager = ocp.CheckpointManager(self.folder, item_names=ITEMS, options=options)
 
     def __enter__(self) -> "Checkpoints":
@@ -44,11 +63,12 @@ class Checkpoints:
         try:
             with self._written():
                 self._manager.close()
+            self._seal_rest()
         except Exception:
             if error is None:  # else the error that led here is the one to tell
                 raise
         finally:
-            if self._full:
+            if self._failed:
                 self._sweep()
 
     @property
@@ -71,12 +91,15 @@ class Checkpoints:
             "meta": ocp.args.JsonSave({"format": FORMAT, "step": step, "position": position}),
         }
         with self._written():  # of this step or, in the background, of the one before
+            self._manager.wait_until_finished()
+            self._seal_rest()
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def wait(self) -> None:
         """Returns when everything is on disk."""
         with self._written():
             self._manager.wait_until_finished()
+            self._seal_rest()
 
     def restore(self, state: TrainState, step: int | None = None) -> tuple[TrainState, Any]:
         """The state and the data's position at a step, the newest if not given.
@@ -100,12 +123,22 @@ class Checkpoints:
             ) from error
         return _join(state, found["model"], found["training"]), found["meta"]["position"]
 
+    def _seal(self) -> None:
+        """Writes the digests of the step that is complete and about to get its name."""
+        for draft in self.folder.glob(DRAFTS) if jax.process_index() == 0 else ():
+            write_digests(draft, without=(METADATA,))
+
+    def _seal_rest(self) -> None:
+        """Adds the digests of what Orbax wrote of a step while it named it."""
+        for step in _steps(self.folder) if jax.process_index() == 0 else ():
+            add_digests(self.folder / str(step))
+
     def _sweep(self) -> None:
         """Takes away half-written steps. After one array has failed, threads of Orbax write others for a moment and make
         the folder anew, so it must be seen gone for half a second."""
         gone, last = 0, time.monotonic() + 10
         while gone < 5 and time.monotonic() < last:
-            drafts = list(self.folder.glob("*.orbax-checkpoint-tmp"))
+            drafts = list(self.folder.glob(DRAFTS))
             gone = 0 if drafts else gone + 1
             for draft in drafts:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -113,33 +146,65 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
-        """Turns what Orbax and its storage say of a full disk into one line."""
+        """Whatever Orbax and its storage raise while they write becomes one line."""
         try:
             yield
-        except (OSError, ValueError) as error:
-            # tensorstore raises ValueError: "OUT_OF_RANGE: Error writing local file"
-            if isinstance(error, ValueError) and "Error writing" not in str(error):
-                raise
-            self._full = True
-            raise UserError(
-                f"{self.folder}: a checkpoint could not be written, disk full or at its quota. Free some space; "
-                "--resume goes on from the last whole checkpoint."
+        except UserError:
+            raise
+        except Exception as error:  # tensorstore's ValueError, Orbax's own kinds, OSError, XLA's where hosts wait
+            self._failed = True
+            raise write_error(
+                self.folder, error, next_step="--resume goes on from the last whole checkpoint."
             ) from error
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
     """Parameters by dotted name from a run folder: those of its newest checkpoint, on the host."""
     place = (folder / "checkpoints").absolute()
-    steps = ocp.utils.checkpoint_steps(place) if place.is_dir() else []
+    steps = _steps(place)
     if not steps:
         raise UserError(
             f"{folder}: expected a run folder with checkpoints/, found none. Give the folder of a finished run."
         )
+    check_digests(place / str(max(steps)))
     with ocp.StandardCheckpointer() as reader:
         item = place / str(max(steps)) / "model"
         shapes = reader.metadata(item).item_metadata
         host = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), dict(shapes.items()))
         return {name: np.asarray(value) for name, value in reader.restore(item, host).items()}
+
+
+def _steps(folder: Path) -> list[int]:
+    """The complete steps of a folder, the newest first."""
+    return sorted(ocp.utils.checkpoint_steps(folder), reverse=True) if folder.is_dir() else []
+
+
+def _set_aside_damaged(folder: Path) -> list[str]:
+    """Renames the newest steps that are not as they were written, so that the newest sound one is the newest."""
+    problems: dict[int, UserError] = {}
+    steps = _steps(folder) if jax.process_index() == 0 else []
+    for step in steps:
+        try:
+            check_digests(folder / str(step))
+            break
+        except UserError as error:
+            problems[step] = error
+    else:
+        if problems:
+            raise UserError(f"{folder}: no checkpoint is as it was written. {problems[steps[0]]}")
+    for step in problems:
+        aside = folder / f"{step}{DAMAGED}"
+        shutil.rmtree(aside, ignore_errors=True)
+        (folder / str(step)).rename(aside)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("checkpoints looked through")
+    notes = [
+        f"{folder / str(step)} is damaged and was set aside as {step}{DAMAGED}: {problems[step]}" for step in problems
+    ]
+    sound = next((step for step in steps if step not in problems), None)
+    if sound is not None and not has_digests(folder / str(sound)):
+        notes.append(f"{folder / str(sound)} has no digests to check it by: of rsfm 0.1, or they were removed")
+    return notes
 
 
 def _split(state: TrainState) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a run leaves to read: metrics.jsonl (a row a step), TensorBoard, a progress bar, JSON written whole or not.
+"""What a run leaves to read: metrics.jsonl (a row a step), TensorBoard, a progress bar.
 
 Metrics stay on the devices until the next step has been started: logging never holds a step up.
 """
@@ -6,7 +6,6 @@ Metrics stay on the devices until the next step has been started: logging never 
 import contextlib
 import json
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from rsfm.errors import UserError
+from rsfm.data.writing.atomic import write_text
 from rsfm.training.engine import to_floats
 from rsfm.training.step import Metrics
 
@@ -136,28 +135,10 @@ def keep_rows(path: Path, steps: int) -> None:
     """Drops rows after `steps`, and a last line cut short by a crash."""
     rows = [row for row in read_rows(path) if int(row["step"]) <= steps]
     if path.exists():
-        write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; a last line without its end is left out."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def write_json(path: Path, data: Any) -> None:
-    """JSON, indented, complete or absent."""
-    write_whole(path, json.dumps(data, indent=2) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes beside the place and moves there, so that no reader sees half a file."""
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}). Check the folder's rights and the space left."
-        ) from error

@@ -8,11 +8,8 @@ through the model (call, prefill, step) has them too.
 """
 
 import fnmatch
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -145,15 +142,6 @@ def adapter_arrays(model: nnx.Module) -> dict[str, np.ndarray]:
     return {".".join(map(str, path)): np.asarray(jax.device_get(leaf[...])) for path, leaf in flat}
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file of weights: an adapter fits only the base it was trained on."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def quantized(kernel: Float[Array, "*l i o"], kind: str) -> tuple[Array, Float[Array, "*l s o"]]:
     """Codes and scales: int8 with a scale an output, or NormalFloat-4 with one every BLOCK inputs of an output.
 
@@ -197,11 +185,6 @@ def require_qwix(config: LoraConfig) -> None:
         raise UserError(
             f"lora.quantize {config.quantize} needs the package qwix. Install it: pip install 'rsfm[peft]'."
         )
-
-
-def write_config(path: Path, data: Mapping[str, Any]) -> None:
-    """adapter.json."""
-    path.write_text(json.dumps(dict(data), indent=1) + "\n", encoding="utf-8")
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -18,13 +18,14 @@ import jax
 from jax.experimental import multihost_utils
 
 from rsfm.config import to_json
+from rsfm.data.writing.atomic import write_json
 from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.config import TrainConfig
 from rsfm.training.distributed import StopSignal, gather
 from rsfm.training.engine import Engine, JitEngine, to_floats
-from rsfm.training.log import RunLog, read_rows, write_json
+from rsfm.training.log import RunLog, read_rows
 from rsfm.training.state import Build, TrainState, merge, trainable_table
 from rsfm.training.step import report, weigh
 from rsfm.types import Sample
@@ -109,6 +110,8 @@ def run(
             write_json(folder / "config.json", to_json(config) if config_json is None else config_json)
             write_json(folder / "trainable.json", trainable_table(state))
         with RunLog(folder, start=start, steps=config.last_step, primary=primary) as log, StopSignal() as stop:
+            for note in checkpoints.notes:
+                log.say(note)
             log.say(
                 f"{folder.name}: step {start} of {config.last_step}, {describe(state)}, {jax.device_count()} devices"
             )

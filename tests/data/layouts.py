@@ -51,13 +51,61 @@ def aid_rsicd(root: Path, rng: np.random.Generator) -> None:
 
 def terramesh(root: Path, rng: np.random.Generator) -> None:
     folder, tag = root / "terramesh5" / "examples", {"datetime": "2021-07-23T13:22:41.000000000"}
-    for tile in ("637U_59R_1_3", "38D_378R_2_3"):
+    for tile in ("282D_485L_3_3", "637U_59R_1_3", "38D_378R_2_3"):
         optical = rng.integers(1, 6000, (12, 16, 16)).astype(np.int16)
         optical[:, 0, 0] = 0  # nodata
+        above = rng.integers(50, 6000, (13, 16, 16)).astype(np.int16) + (1000 if tile.startswith("282D") else 0)
+        above[10] = 10 + (1000 if tile.startswith("282D") else 0)  # cirrus
         write_raster(folder / "S2L2A" / f"{tile}.tif", optical)
+        write_raster(folder / "S2L1C" / f"{tile}.tif", above)
+        write_raster(folder / "S2RGB" / f"{tile}.tif", rng.integers(0, 256, (3, 16, 16)).astype(np.uint8), tags=tag)
+        write_raster(folder / "NDVI" / f"{tile}.tif", rng.uniform(-1, 1, (1, 16, 16)), tags=tag)
         write_raster(folder / "S1RTC" / f"{tile}.tif", rng.uniform(-30, 0, (2, 16, 16)), tags=tag)
         write_raster(folder / "DEM" / f"{tile}.tif", rng.integers(0, 900, (1, 16, 16)).astype(np.int16))
         write_raster(folder / "LULC" / f"{tile}.tif", rng.integers(0, 10, (1, 16, 16)).astype(np.uint8), tags=tag)
+
+
+HLS_BANDS = (
+    *("coastal", "blue", "green", "red", "nir", "swir1", "swir2", "fmask", "merit_dem", "cop_dem", "worldcover"),
+    *("water_occurrence", "water_mask"),
+)
+
+
+def hls_worldcover306(root: Path, rng: np.random.Generator) -> None:
+    """Two dates of one footprint in a place of train, of val and of test; one date in a place of the other folds."""
+    folder, rows = root / "hls_worldcover306", []
+    for place, dates in ((0, 2), (1, 1), (13, 2), (20, 2), (5, 1), (44, 1)):
+        ground = rng.choice([10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100], (1, 16, 16))
+        height = rng.integers(0, 900, (1, 16, 16))
+        for _ in range(dates):
+            spectrum, fmask = rng.integers(1, 6000, (7, 16, 16)), np.full((1, 16, 16), 64)
+            fmask[0, :4, 0] = [255, 66, 72, 80]  # fill, cloud, cloud shadow, snow
+            fmask[0, 8:] = 96  # water seen
+            drawn = np.zeros((1, 16, 16), int)
+            drawn[0, 4:12] = 1
+            bands = np.concatenate([spectrum, fmask, height - 9999, height, ground, fmask * 0, drawn]).astype(np.int16)
+            name = f"{len(rows):03d}.tif"
+            write_raster(folder / name, bands)
+            with rasterio.open(folder / name, "r+") as file:
+                file.descriptions = HLS_BANDS
+            shares = {str(code): round(float((ground == code).mean()), 3) for code in np.unique(ground)}
+            row = {"file": name, "place": place, "water": 0.5, "cloud": 0.0, "dem_mean": round(float(height.mean()), 1)}
+            rows.append(row | {"worldcover": shares})
+    (folder / "index.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def satclip_s2_global(root: Path, rng: np.random.Generator) -> None:
+    folder, rows = root / "satclip_s2_global", []
+    for patch in ("patch_33188", "patch_57755", "patch_445"):
+        bands = rng.integers(900 if patch == "patch_445" else 100, 5000, (12, 16, 16)).astype(np.uint16)
+        bands[:, 0, 0] = 0  # nodata
+        bands[2, 1], bands[10, 1] = 5000, 4000  # bright in the short-wave infrared: a cloud
+        seen = np.stack([rng.integers(0, 8, (16, 16)), np.full((16, 16), 200)])
+        seen[0, 1], seen[1, 2] = 8, 60
+        write_raster(folder / f"{patch}.tif", bands)
+        write_raster(folder / f"{patch}_dw.tif", seen.astype(np.uint8))
+        rows.append({"file": f"{patch}.tif", "lat": 36.7, "lon": -111.5, "ndvi": 0.1, "dw": {"7": 1.0}})
+    (folder / "index.json").write_text(json.dumps(rows))
 
 
 def bigearthnet(root: Path, rng: np.random.Generator) -> None:
@@ -306,6 +354,8 @@ def llava(root: Path, rng: np.random.Generator) -> None:
 LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "aid_rsicd": aid_rsicd,
     "terramesh": terramesh,
+    "hls_worldcover306": hls_worldcover306,
+    "satclip_s2_global": satclip_s2_global,
     "bigearthnet": bigearthnet,
     "indian_pines": indian_pines,
     "eolearn": eolearn,

@@ -5,10 +5,8 @@ import math
 from pathlib import Path
 
 import jax.numpy as jnp
-import pytest
 
-from rsfm.errors import UserError
-from rsfm.training.log import RunLog, keep_rows, read_rows, tidy, write_json
+from rsfm.training.log import RunLog, keep_rows, read_rows, tidy
 
 
 def metrics(loss: float) -> dict:
@@ -38,13 +36,6 @@ def test_resuming_drops_what_will_be_made_again(tmp_path: Path) -> None:
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
     keep_rows(tmp_path / "absent.jsonl", 2)
     assert not (tmp_path / "absent.jsonl").exists()
-
-
-def test_a_place_that_cannot_be_written_is_told_and_left_clean(tmp_path: Path) -> None:
-    (tmp_path / "config.json").mkdir()
-    with pytest.raises(UserError, match="cannot be written"):
-        write_json(tmp_path / "config.json", {})
-    assert not list(tmp_path.glob("*.part"))
 
 
 def test_other_processes_write_nothing(tmp_path: Path) -> None:

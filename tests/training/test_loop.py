@@ -1,6 +1,8 @@
 """A run stopped at a random step and resumed gives the numbers of the run that was not, on fewer devices too."""
 
+import gc
 import json
+import logging
 import os
 import random
 import resource
@@ -153,8 +155,54 @@ def test_a_run_that_fails_before_its_first_step_leaves_nothing(tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with two checkpoints."""
+    folder = tmp_path_factory.mktemp("twice") / "run"
+    run(TrainConfig(steps=4, save_every=2), build, Stream, folder, engine=partial(JitEngine, devices=jax.devices()[:1]))
+    return folder
+
+
+def test_a_bit_that_flips_in_any_file_of_a_checkpoint_is_noticed(twice: Path, tmp_path: Path) -> None:
+    """The checkpoint before is used, said, and gives the numbers of the run that nothing happened to."""
+    newest = twice / "checkpoints" / "4"
+    files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
+    assert "_CHECKPOINT_METADATA" in map(str, files) and len(files) > 8
+    for i, file in enumerate(files):
+        folder = copy(twice, tmp_path / str(i))
+        flip(folder / "checkpoints" / "4" / file, random.randrange(8 * (newest / file).stat().st_size))
+        with pytest.raises(UserError, match="SHA256SUMS|expected SHA-256"):
+            read_weights(folder)
+        with Checkpoints(folder / "checkpoints") as checkpoints:
+            assert checkpoints.latest == 2, file
+            assert "4 is damaged and was set aside as 4.damaged" in checkpoints.notes[0]
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(twice: Path, tmp_path: Path, capfd) -> None:
+    folder = copy(twice, tmp_path / "run")
+    flip(next((folder / "checkpoints" / "4" / "model").rglob("d/*")), 100)
+    engine = partial(JitEngine, devices=jax.devices()[:1])
+    trained = run(TrainConfig(steps=4, save_every=2), build, Stream, folder, engine=engine)
+    assert trained.exit_code == 0 and "set aside as 4.damaged" in capfd.readouterr().err
+    rows = [[row["loss"] for row in read_rows(place / "metrics.jsonl")] for place in (folder, twice)]
+    assert rows[0] == rows[1] and len(rows[0]) == 4
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        assert checkpoints.latest == 4 and not checkpoints.notes
+    for step in ("2", "4"):
+        flip(next((folder / "checkpoints" / step / "training").rglob("d/*")), 100)
+    with pytest.raises(UserError, match="no checkpoint is as it was written"):
+        run(TrainConfig(steps=4, save_every=2), build, Stream, folder, engine=engine)
+    assert len(read_rows(folder / "metrics.jsonl")) == 4
+
+
 @pytest.mark.parametrize("limit", [600, 1500])
-def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(limit: int, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(limit: int, tmp_path: Path, caplog) -> None:
     """A limit on the size of files stands for the disk: writing past it fails in the same places."""
     engine = partial(JitEngine, devices=jax.devices()[:1])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -167,6 +215,8 @@ def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(limit: int, tmp_path:
     assert "\n" not in str(caught.value) and str(tmp_path / "run") in str(caught.value)
     assert not list(tmp_path.rglob("*orbax-checkpoint-tmp*")) and not list(tmp_path.rglob("*.part"))
     assert (limit > 1000) == (tmp_path / "run").exists()
+    gc.collect()  # where what nobody awaited would be told
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:

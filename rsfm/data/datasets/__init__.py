@@ -12,15 +12,19 @@ from rsfm.data.datasets.eolearn import EoLearn
 from rsfm.data.datasets.fuel_moisture import FuelMoisture
 from rsfm.data.datasets.gedi import Gedi
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
+from rsfm.data.datasets.hls_worldcover import HlsWorldCover
 from rsfm.data.datasets.indian_pines import IndianPines
 from rsfm.data.datasets.levir_cd import LevirCd
 from rsfm.data.datasets.rsvqa import RsvqaHr, RsvqaLr
+from rsfm.data.datasets.satclip import SatclipS2
 from rsfm.data.datasets.terramesh import TerraMesh
 from rsfm.data.datasets.vrsbench import VrsBench
 
 DATASETS: dict[str, type] = {
     "aid_rsicd": AidRsicd,
     "terramesh": TerraMesh,
+    "hls_worldcover306": HlsWorldCover,
+    "satclip_s2_global": SatclipS2,
     "bigearthnet": BigEarthNet,
     "indian_pines": IndianPines,
     "eolearn": EoLearn,

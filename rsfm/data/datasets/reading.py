@@ -53,6 +53,7 @@ class RasterFile:
         valid: [h, w], False where a band is the file's nodata value or not a number.
         grid: map grid; crs None where the file has none.
         tags: the file's metadata.
+        names: of the bands, None where the file gives a band none.
     """
 
     values: Float[np.ndarray, "h w c"]
@@ -75,6 +76,7 @@ class RasterFile:
                 mask = source.dataset_mask(out_shape=size) if nodata else np.full(data.shape[1:], 255, np.uint8)
                 self.grid = grid_of(source)
                 self.tags = dict(source.tags())
+                self.names: tuple[str | None, ...] = source.descriptions
         except rasterio.errors.RasterioIOError as error:
             if not path.exists():
                 raise UserError(

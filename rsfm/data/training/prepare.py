@@ -9,10 +9,8 @@ import dataclasses
 import functools
 import io
 import json
-import os
 import shutil
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 
 from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS, Dataset, DatasetInfo, EmptySplit
+from rsfm.data.writing.atomic import written_folder
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.types import Boxes, GeoGrid, MapScale, Mask, Observation, Record, Turn, Value, ValueMap
 
@@ -163,32 +162,14 @@ def write_records(info: DatasetInfo, splits: dict[str, Dataset], out_folder: Pat
     if is_prepared(target):
         _check_same_splits(builder, splits)
         return target
-    with _written_whole(target) as scratch:
+    with written_folder(target) as scratch:
         builder = _builder_class()(info=info, splits=splits, data_dir=str(scratch))
         with contextlib.redirect_stdout(io.StringIO()):  # it announces a download that does not happen
             builder.download_and_prepare()
-        os.replace(builder.data_path, target)
+        for path in Path(builder.data_path).iterdir():
+            path.rename(scratch / path.name)
+        shutil.rmtree(scratch / info.name)
     return target
-
-
-@contextlib.contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
-    """A scratch folder beside `target`, gone at the end; after a failure so is every folder that was made for it."""
-    missing = [folder for folder in target.parents if not folder.exists()]
-    scratch = target.parent / f".{uuid.uuid4().hex[:8]}.part"
-    try:
-        scratch.mkdir(parents=True)
-        yield scratch
-        shutil.rmtree(scratch)
-    except BaseException as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        if isinstance(error, OSError) or "write() failed" in str(error):  # the latter a RuntimeError of array_record
-            reason = getattr(error, "strerror", None) or "the disk is full or at its quota"
-            raise UserError(f"{target}: cannot be written ({reason}). Choose another folder with --out.") from error
-        raise
 
 
 def _check_same_splits(builder: Any, splits: dict[str, Dataset]) -> None:

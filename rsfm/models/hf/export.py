@@ -1,7 +1,6 @@
 """Our decoder written as a Hugging Face folder that transformers loads: config.json and model.safetensors."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 
+from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.errors import UserError, lookup
 from rsfm.models.decoder import Decoder, DecoderConfig
 from rsfm.models.hf.architectures import ACTIVATION, ARCHITECTURES, read_decoder_config
@@ -42,9 +42,9 @@ def export_decoder(decoder: Decoder, folder: str | Path, *, dtype: str = "float3
         value = np.asarray(param[...]).astype(store)
         pieces = {full.replace("*", str(i)): value[i] for i in range(len(value))} if "*" in full else {full: value}
         tensors |= {name: np.ascontiguousarray(piece.T if turned else piece) for name, piece in pieces.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps({**data, "dtype": dtype}, indent=2) + "\n", encoding="utf-8")
+    with written_folder(folder) as scratch:
+        save_file(tensors, scratch / "model.safetensors", metadata={"format": "pt"})
+        write_json(scratch / "config.json", {**data, "dtype": dtype})
     return folder
 
 

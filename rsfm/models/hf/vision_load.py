@@ -5,7 +5,6 @@
 """
 
 import fnmatch
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
+from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.errors import UserError, lookup
 from rsfm.models.hf.checkpoint import open_checkpoint
 from rsfm.models.hf.folder import Checkpoint
@@ -94,11 +94,10 @@ def _load_openai(path: Path, activation: str, allow: Sequence[str]) -> tuple[Tow
 
 def save_towers(folder: str | Path, module: Towers | PictureTower) -> None:
     """Writes config.json and model.safetensors as transformers reads them."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(their_tensors(module, layout(module.config)), folder / "model.safetensors", metadata={"format": "pt"})
-    text = json.dumps(write_config(module.config), indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    tensors = their_tensors(module, layout(module.config))
+    with written_folder(folder) as scratch:
+        save_file(tensors, scratch / "model.safetensors", metadata={"format": "pt"})
+        write_json(scratch / "config.json", write_config(module.config))
 
 
 def build(config: TowersConfig | PictureConfig) -> Towers | PictureTower:

@@ -219,7 +219,7 @@ def test_what_can_go_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Unknown split of aid_rsicd 'vall'. Did you mean 'val'"):
         prepare("aid_rsicd", tmp_path, tmp_path / "out", ["vall"])
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=f"out/made/{VERSION}: cannot be written .Not a directory"):
+    with pytest.raises(UserError, match=f"out/made/{VERSION}: cannot be written to .Not a directory"):
         write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "file" / "out")
     assert not (tmp_path / "out").exists()
 
@@ -305,7 +305,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
     try:
-        with pytest.raises(UserError, match=f"out/made/{VERSION}: cannot be written .the disk is full or at its quota"):
+        with pytest.raises(UserError, match=f"out/made/{VERSION}: could not be written, disk full or at its quota"):
             write_records(INFO, {"train": Made(tmp_path, "train")}, tmp_path / "new" / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
