@@ -13,6 +13,7 @@ from pathlib import Path
 import tyro
 
 from rsfm.config import to_json
+from rsfm.data.writing.digests import write_digests
 from rsfm.pretrained import load, with_taught
 from rsfm.processor import Processor
 from rsfm.processor.config import FORMAT

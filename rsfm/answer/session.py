@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rsfm.answer import declined, readings
+from rsfm.answer import dates, declined, readings
 from rsfm.answer.footprint import Footprint, as_footprint
 from rsfm.answer.likelihood import log_likelihoods, probabilities
 from rsfm.answer.maps import SceneMap, map_rows, scene_map
@@ -68,8 +68,10 @@ class Session:
         view = view_of(self._corner)
         self.view: View = dataclasses.replace(view, series=self.footprint.height == self.footprint.width == 1)
         self._options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
-        self._probability = probability
+        self._probability, self._thinned = probability, tuple[str, ...]()
         self._maps: dict[tuple[str, ...], SceneMap] = {}
+        edge = max(self.footprint.height, self.footprint.width)
+        self._compact = dates.bucketed(processor, self.footprint.read((0, 0, min(edge, 2), min(edge, 2))), edge)
 
     # --- asking
 
@@ -110,7 +112,7 @@ class Session:
     def trusted(self, answer: Answer) -> Answer:
         """The answer on the scene's grid, without intervals that were not measured and numbers that cannot be."""
         answer = readings.checked(answer, self.processor.config.quantities, self.whole_ha, self.name)
-        notes = tuple(dict.fromkeys((*answer.notes, *self.footprint.notes)))
+        notes = tuple(dict.fromkeys((*answer.notes, *self._thinned, *self.footprint.notes)))
         return dataclasses.replace(answer, grid=self.footprint.grid, notes=notes)
 
     def decline(self, asked: Asked, question: str) -> Answer:
@@ -152,8 +154,9 @@ class Session:
 
     @functools.cached_property
     def record(self) -> Record:
-        """The footprint as the model sees it whole."""
-        return whole(self.processor, self.footprint)
+        """The footprint as the model sees it whole; of a long series as many dates as go together."""
+        record, self._thinned = dates.thinned(self._compact, whole(self._compact, self.footprint))
+        return record
 
     @functools.cached_property
     def whole_ha(self) -> float:
@@ -204,13 +207,13 @@ class Session:
 
     def _write(self, question: str, form: str, max_new_tokens: int) -> Answer:
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "form": form}
-        return answer_records(self.model, self.processor, [self.record], [question], **options)[0]
+        return answer_records(self.model, self._compact, [self.record], [question], **options)[0]
 
     def scene_probabilities(self, names: tuple[str, ...], gate: Gate) -> np.ndarray:
         """Probability of each name, among all of them."""
         asked = TASKS["scene"].question(self.record)
         answers = tuple(f"{name} ." for name in names)
-        return probabilities(log_likelihoods(self.model, self.processor, self.record, asked, answers), gate.temperature)
+        return probabilities(log_likelihoods(self.model, self._compact, self.record, asked, answers), gate.temperature)
 
     def _listed(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
         """Yes or no by the model's own scene or list of classes."""
