@@ -36,7 +36,7 @@ from rsfm.tasks.vocabularies import COVER_CORINE, OBJECTS_DOTA
 from rsfm.types import Record
 
 ROWS = Path(__file__).parent / "results" / "answers.jsonl"
-PLACES = ("satclip:val", "hls_worldcover:val")
+PLACES = ("satclip_s2_global:val", "hls_worldcover306:val")
 # Classes of Dynamic World and ESA WorldCover in the words of the land-cover legend. Shrubs are rangeland to it.
 COVER = {
     "tree cover": "trees",
@@ -45,14 +45,16 @@ COVER = {
     "grass": "rangeland",
     "shrubland": "rangeland",
     "shrub and scrub": "rangeland",
+    "shrub": "rangeland",
     "built up": "built area",
+    "built-up": "built area",
     "built": "built area",
     "bare / sparse vegetation": "bare ground",
     "bare": "bare ground",
     "permanent water bodies": "water",
     "herbaceous wetland": "flooded vegetation",
 }
-PICTURES = 120  # of aid_rsicd val, each half
+PICTURES = 120  # of aid_rsicd val, about, each half
 ABSENT = tuple(plural(name) for name in OBJECTS_DOTA) + (
     "cars",
     "cows",
@@ -206,8 +208,7 @@ def of_questions(loaded: Pretrained, everywhere: Sequence[tuple[str, Record]]) -
         key = question.record.id
         sessions.setdefault(key, Session(loaded.model, loaded.processor, question.record, name=loaded.name))
         answer = sessions[key].ask(question.text)
-        sure = 0.0 if answer.declined else 0.5 if answer.confidence is None else answer.confidence
-        confidence.append(sure)
+        confidence.append(0.0 if answer.declined else 0.5 if answer.confidence is None else answer.confidence)
         answerable.append(question.truth is not None)
         wrong.append(float(answer.declined or not right(answer.text, answer.values, question.truth)))
     sure, can, bad = np.array(confidence), np.array(answerable), np.array(wrong)

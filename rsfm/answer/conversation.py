@@ -56,7 +56,7 @@ class Conversation:
             options: of rsfm.models.generate.stream: temperature, top_k, top_p, max_new_tokens, ...
         """
         self.session = Session(model, processor, footprint, name=name)
-        self.model, self.processor, self.footprint = model, processor, self.session.footprint
+        self.model, self.processor, self.footprint = model, self.session.compact, self.session.footprint
         self._writer = for_writing(model)
         self.system, self.options = system, {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []

@@ -34,6 +34,7 @@ class Session:
     Attributes:
         footprint: what they are about.
         view: its sensors, pixel size and kind.
+        compact: the processor, with small windows where a long series would not fit otherwise.
 
     >>> session = Session(loaded.model, loaded.processor, footprint)
     >>> session.ask("Map the water.").mask, session.ask("How many hectares of water are there?").values
@@ -71,7 +72,7 @@ class Session:
         self._probability, self._thinned = probability, tuple[str, ...]()
         self._maps: dict[tuple[str, ...], SceneMap] = {}
         edge = max(self.footprint.height, self.footprint.width)
-        self._compact = dates.bucketed(processor, self.footprint.read((0, 0, min(edge, 2), min(edge, 2))), edge)
+        self.compact = dates.bucketed(processor, self.footprint.read((0, 0, min(edge, 2), min(edge, 2))), edge)
 
     # --- asking
 
@@ -155,7 +156,7 @@ class Session:
     @functools.cached_property
     def record(self) -> Record:
         """The footprint as the model sees it whole; of a long series as many dates as go together."""
-        record, self._thinned = dates.thinned(self._compact, whole(self._compact, self.footprint))
+        record, self._thinned = dates.thinned(self.compact, whole(self.compact, self.footprint))
         return record
 
     @functools.cached_property
@@ -207,13 +208,13 @@ class Session:
 
     def _write(self, question: str, form: str, max_new_tokens: int) -> Answer:
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "form": form}
-        return answer_records(self.model, self._compact, [self.record], [question], **options)[0]
+        return answer_records(self.model, self.compact, [self.record], [question], **options)[0]
 
     def scene_probabilities(self, names: tuple[str, ...], gate: Gate) -> np.ndarray:
         """Probability of each name, among all of them."""
         asked = TASKS["scene"].question(self.record)
         answers = tuple(f"{name} ." for name in names)
-        return probabilities(log_likelihoods(self.model, self._compact, self.record, asked, answers), gate.temperature)
+        return probabilities(log_likelihoods(self.model, self.compact, self.record, asked, answers), gate.temperature)
 
     def _listed(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
         """Yes or no by the model's own scene or list of classes."""

@@ -74,6 +74,8 @@ def read(config: ProcessorConfig, question: str, view: View) -> Asked:
         if quantity:
             quantity_plan(config, quantity)
     listed = classes_listed(question) if asked.kind in _LISTED and not asked.taught else ()
+    if asked.kind == "map" and not asked.taught and not listed:
+        listed = ("land cover",)  # a checkpoint without a legend maps what it is asked for by name
     if not listed:
         return asked
     entry = Taught(task="segmentation", subjects=listed, sensor=view.sensors[0][0])
