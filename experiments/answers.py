@@ -26,7 +26,7 @@ from rsfm.answer.trust import balanced_accuracy, fit_gate, fit_map, share_pairs,
 from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
-from rsfm.pretrained import Pretrained, load
+from rsfm.pretrained import Pretrained, load_foundation
 from rsfm.processor.calibration import Gate
 from rsfm.scoring.results import Result, append_rows
 from rsfm.tasks import TASKS
@@ -134,7 +134,7 @@ def scene_names(loaded: Pretrained) -> tuple[str, ...]:
 
 def calibrate(folder: tyro.conf.Positional[Path], sources: tuple[str, ...] = PLACES) -> None:
     """Measures intervals, thresholds and temperature, and writes them into the checkpoint."""
-    loaded, names = load(folder), scene_names(load(folder))
+    loaded, names = load_foundation(folder), scene_names(load_foundation(folder))
     pairs = share_pairs(loaded.model, loaded.processor, places(sources), COVER)
     found = fit_map(pairs, source=", ".join(sources))
     records = list(pictures(0))
@@ -146,7 +146,7 @@ def calibrate(folder: tyro.conf.Positional[Path], sources: tuple[str, ...] = PLA
 
 def measure(checkpoint: tyro.conf.Positional[str], sources: tuple[str, ...] = PLACES, out: Path = ROWS) -> None:
     """Appends the rows."""
-    loaded = load(checkpoint)
+    loaded = load_foundation(checkpoint)
     command = f"python -m experiments.answers measure {checkpoint}"
     everywhere = places(sources)
     rows = [*of_places(loaded, everywhere), *of_pictures(loaded), *of_questions(loaded, everywhere)]

@@ -28,7 +28,7 @@ from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
 from rsfm.metrics.retrieval import RANKS, first_ranks
-from rsfm.pretrained import load
+from rsfm.pretrained import load_foundation
 from rsfm.scoring.results import BASELINES, append_rows
 from rsfm.types import Record
 
@@ -118,7 +118,7 @@ def baselines(base: Row) -> list[Row]:
 def scores(base: Row, run: Path) -> list[Row]:
     """Rows of a model: retrieval both ways, and the scenes told by their names."""
     released = (run / "model.safetensors").is_file()
-    model, processor = (lambda p: (p.model, p.processor))(load(run)) if released else newest(run)[:2]
+    model, processor = (lambda p: (p.model, p.processor))(load_foundation(run)) if released else newest(run)[:2]
     retriever = Retriever(model=model, processor=processor)
     data = open_records(base["dataset"], base["split"])
     records = [data[i] for i in range(len(data))]

@@ -20,7 +20,7 @@ from rsfm.answer.maps import map_rows
 from rsfm.answer.windows import Tiling
 from rsfm.data.root import data_root
 from rsfm.metrics import bootstrap_interval
-from rsfm.pretrained import Pretrained, load
+from rsfm.pretrained import Pretrained, load_foundation
 from rsfm.processor.plan import legend_plan
 
 LEGEND = ("water", "trees", "crops", "built area")
@@ -67,7 +67,7 @@ def main(checkpoint: str = "nano", data: Path | None = None, scenes: Sequence[st
         data: data folder.
         scenes: keys of SCENES.
     """
-    loaded = load(checkpoint)
+    loaded = load_foundation(checkpoint)
     size = loaded.config.streams["optical"].spec.size
     for name in scenes:
         footprint = open_footprint([(data or data_root()) / name], sensors=[SCENES[name]])

@@ -14,7 +14,7 @@ import tyro
 
 from rsfm.config import to_json
 from rsfm.data.writing.digests import write_digests
-from rsfm.pretrained import load, with_taught
+from rsfm.pretrained import load_foundation, with_taught
 from rsfm.processor import Processor
 from rsfm.processor.config import FORMAT
 from rsfm.training.experiment import load_config
@@ -28,7 +28,7 @@ def main(folder: tyro.conf.Positional[Path], configs: tyro.conf.Positional[tuple
         folder: of the checkpoint.
         configs: experiments it was trained by, the newest first.
     """
-    processor = load(folder).processor
+    processor = load_foundation(folder).processor
     sources = [source for config in configs for source in load_config(config).data]
     config = dataclasses.replace(processor.config, taught=taught(sources, processor.config), format=FORMAT)
     write(folder, Processor(config, processor.text))

@@ -17,7 +17,7 @@ from rsfm.commands.train import train_config
 from rsfm.errors import UserError
 from rsfm.training.config import TrainConfig
 from rsfm.training.optimizer import make_optimizer, make_schedule
-from rsfm.training.state import Build, TrainState, create_state
+from rsfm.training.state import Build, TrainState, create_state, state_options
 from rsfm.training.step import Metrics, make_eval_step, make_train_step
 from rsfm.types import Sample
 
@@ -35,7 +35,7 @@ class PmapEngine:
         schedule = make_schedule(config.optimizer, config.steps)
         step = make_train_step(config, optimizer, schedule, device_axis=AXIS)
         evaluate = make_eval_step(config)
-        self._new = lambda: create_state(build, optimizer, freeze=config.freeze, average=config.average_decay > 0)
+        self._new = lambda: create_state(build, optimizer, **state_options(config))
 
         def counted(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
             self.compiled += 1  # runs when JAX traces, once a structure of batch
@@ -84,7 +84,12 @@ class PmapEngine:
 
 
 def train(
-    config: tyro.conf.Positional[str], *, out: Path, resume: bool = False, overrides: tuple[str, ...] = ()
+    config: tyro.conf.Positional[str],
+    *,
+    out: Path,
+    resume: bool = False,
+    change: bool = False,
+    overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a model under jax.pmap, to compare with experiments/train.py.
 
@@ -95,10 +100,13 @@ def train(
         config: a name in experiments/configs, a Python file that defines CONFIG, or a run's config.json.
         out: run folder.
         resume: go on from the last state in the run folder.
+        change: with --resume: go on though the config is another than the run was started with.
         overrides: fields of the config by dotted name.
     """
     program = "python experiments/train_pmap.py"
-    return train_config(config, out, resume=resume, overrides=overrides, engine=PmapEngine, program=program)
+    return train_config(
+        config, out, resume=resume, change=change, overrides=overrides, engine=PmapEngine, program=program
+    )
 
 
 if __name__ == "__main__":

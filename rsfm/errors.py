@@ -1,23 +1,34 @@
 """The errors a user can cause: one clear line each, with what was expected, what was found and what to do next."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+LONGEST = 1_200  # characters of a message
+# Letters that steer a terminal, turn the direction of writing, or are half a letter; not the tab and the new line.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 TRACE = "Add --debug for the trace."
 
 
 class UserError(ValueError):
-    """Something a user can mend. The command line prints it as one line and exits with code 2."""
+    """Something a user can mend. The command line prints it as one line and exits with code 2.
+
+    What a file or a user put into it is cut in the middle where it is long: a line stays a line.
+    """
+
+    def __init__(self, message: str):
+        line = " ".join(str(message).splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}")
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
     """`Unknown head 'msk'. Did you mean 'mask'? Known: mask, text, value.`"""
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    names, shown = sorted(known), str(name)[:80]
+    near = difflib.get_close_matches(shown, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+    return UserError(f"Unknown {kind} '{shown}'.{hint} Known: {', '.join(names)}.")
 
 
 def lookup(table: Mapping[str, T], kind: str, name: str) -> T:
@@ -25,6 +36,15 @@ def lookup(table: Mapping[str, T], kind: str, name: str) -> T:
     if name not in table:
         raise unknown(kind, name, table)
     return table[name]
+
+
+def printable(text: str) -> str:
+    r"""A text from outside (a file's name, a model's answer) as it may be shown in a terminal.
+
+    >>> printable("scene\x1b[2J.tif")
+    'scene\\x1b[2J.tif'
+    """
+    return _STEERING.sub(lambda letter: letter[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -49,7 +69,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _joined(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _first_line(error: BaseException) -> str:

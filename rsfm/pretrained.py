@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,25 +14,29 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
-from rsfm.config import from_json, to_json
+from rsfm.answer.land_cover import LandCover
+from rsfm.config import from_json, read_json, to_json
 from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.data.writing.digests import check_digests, sha256, write_digests
-from rsfm.errors import UserError, unknown
+from rsfm.errors import UserError, lookup, unknown
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.interleave import image_layout
-from rsfm.nn.weights import assign, load_weights, named_parameters, read_tensors, save_weights
+from rsfm.models.limits import built, check_config
+from rsfm.models.upgrade import FORMAT, upgraded_model, upgraded_names
+from rsfm.nn.weights import assign, named_parameters, read_tensors, save_weights
 from rsfm.processor import Processor, taught
 from rsfm.training.config import LoraConfig
-from rsfm.training.lora import adapt, has_adapters, merge_adapters, require_qwix
+from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
 if TYPE_CHECKING:
     from rsfm.answer.session import Session
 
-FORMAT = 1
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER = "adapter.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
+FOUNDATION = "foundation"  # "kind" in config.json where none is named
+PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,10 @@ class Pretrained:
         sensor: str | None = None,
         dates: Sequence[str] | None = None,
         unit: str | None = None,
+        bands: Sequence[str] = (),
+        wavelengths_um: Any = (),
+        scale: float | None = None,
+        offset: float | None = None,
         **options: Any,
     ) -> Answer:
         """Asks one question of a scene of any size.
@@ -66,15 +74,22 @@ class Pretrained:
         Args:
             source: a path, or a list of paths: several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
             question: in words; "Map the water." gives a mask.
-            sensor: a key of SENSORS; told from the file where it can be.
+            sensor: a key of SENSORS, or a .toml or .json file of one's own; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
+            bands: names of the file's layers in order, "skip" for one that is no band of the sensor.
+            wavelengths_um: of the layers, where the file does not say them: any spectral cube is read by them.
+            scale, offset: physical = number * scale + offset, where the file does not say so.
             options: of rsfm.answer.predict.predict: form, overlap, batch_size, max_new_tokens, probability, progress.
 
         Returns:
             The answer, in physical units and on the scene's grid.
         """
-        opened = self._open(source, sensor, dates, unit)
+        from rsfm.answer.footprint import open_source
+
+        how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
+        how |= {"scale": scale, "offset": offset}
+        opened = open_source(source, sensor=sensor, dates=dates, **how)
         words = {key: options.pop(key) for key in ("form", "max_new_tokens") if key in options}
         return self.session(opened, **options).ask(question, **words)
 
@@ -88,9 +103,10 @@ class Pretrained:
         >>> session = rsfm.load("nano").session("scene.tif")
         >>> session.map(["water"]), session.ask("How many hectares of water are there?"), session.describe()
         """
+        from rsfm.answer.footprint import open_source
         from rsfm.answer.session import Session
 
-        return Session(self.model, self.processor, self._open(source), **{"name": self.name, **options})
+        return Session(self.model, self.processor, open_source(source), **{"name": self.name, **options})
 
     def map(self, source: Any, classes: Sequence[str] = (), **options: Any) -> Answer:
         """The map of some classes of a scene, or of the whole legend of its sensors."""
@@ -110,18 +126,6 @@ class Pretrained:
     def ask(self, source: Any, question: str, **options: Any) -> Answer:
         """The same as `predict`."""
         return self.predict(source, question, **options)
-
-    def _open(
-        self, source: Any, sensor: str | None = None, dates: Sequence[str] | None = None, unit: str | None = None
-    ) -> Any:
-        from rsfm.answer.footprint import open_footprint
-
-        if isinstance(source, (str, Path)):
-            source = [source]
-        if isinstance(source, (list, tuple)):
-            named = [sensor] if sensor else []
-            return open_footprint(list(source), sensors=named, dates=dates or (), unit=unit)
-        return source
 
 
 def save_checkpoint(
@@ -155,7 +159,7 @@ def with_taught(text: str, processor: Processor) -> str:
     return "\n".join(part for part in (head.rstrip() + "\n", section, after) if part.strip()) if section else text
 
 
-def load(name_or_folder: str | Path) -> Pretrained:
+def load(name_or_folder: str | Path) -> Pretrained | LandCover:
     """Loads a shipped checkpoint by name, any checkpoint folder, or an adapter's folder with the base it names.
 
     Raises:
@@ -164,24 +168,53 @@ def load(name_or_folder: str | Path) -> Pretrained:
     folder = find(name_or_folder)
     if (folder / ADAPTER).exists():
         return _load_adapter(folder)
+    kind = _kind(folder)
+    if kind == FOUNDATION:
+        return _load_foundation(folder)
+    read = lookup(PUBLISHED, "kind of checkpoint", kind)
+    check_digests(folder)
+    return read(folder, read_json(folder / "config.json", "Copy the checkpoint folder again.").get("model"))
+
+
+def load_foundation(name_or_folder: str | Path) -> Pretrained:
+    """As `load`, of a model that reads and writes words; UserError for one that only makes maps."""
+    loaded = load(name_or_folder)
+    if not isinstance(loaded, Pretrained):
+        raise UserError(
+            f"{loaded.name} maps land cover and has no words: rsfm predict and rsfm evaluate use it. "
+            "Choose another checkpoint, e.g. nano."
+        )
+    return loaded
+
+
+def _kind(folder: Path) -> str:
+    """What config.json says the checkpoint is; what is wrong with the file is for the loading to say."""
+    try:
+        data = read_json(folder / "config.json", "")
+    except UserError:
+        return FOUNDATION
+    return str(data.get("kind", FOUNDATION)) if isinstance(data, dict) else FOUNDATION
+
+
+def _load_foundation(folder: Path) -> Pretrained:
     for part in FILES:
         if not (folder / part).exists():
             raise UserError(f"{folder}: {part} is missing. A checkpoint folder holds {', '.join(FILES)}.")
     check_digests(folder)
     path = folder / "config.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected JSON, found: {error}. Copy the checkpoint folder again.") from error
+    data = read_json(path, "Copy the checkpoint folder again.")
     if not isinstance(data, dict) or not isinstance(data.get("format"), int) or data["format"] > FORMAT:
         raise UserError(
-            f"{path}: expected format 1 to {FORMAT}, found {data.get('format') if isinstance(data, dict) else data!r}. Update rsfm."
+            f"{path}: expected format 1 to {FORMAT}, found {str(data.get('format') if isinstance(data, dict) else data)[:60]}. Update rsfm."
         )
-    config = from_json(ModelConfig, data.get("model"), where=str(path))
+    model_data = built(str(path), lambda: upgraded_model(data.get("model"), data["format"]))
+    config = from_json(ModelConfig, model_data, where=str(path))
+    check_config(config, str(path))
     processor = Processor.load(folder)
-    _check_pair(folder, config, processor)
-    model = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
-    load_weights(folder / "model.safetensors", model)
+    built(str(path), lambda: _check_pair(folder, config, processor))
+    model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
+    weights = folder / "model.safetensors"
+    assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
     return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
 
 
@@ -226,23 +259,29 @@ def without_adapters(model: FoundationModel) -> FoundationModel:
 def _load_adapter(folder: Path) -> Pretrained:
     check_digests(folder)
     path = folder / ADAPTER
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        base, digest = data["base"], data["base_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: expected an adapter's JSON, found: {error!r}. Copy the folder again.") from error
+    data = read_json(path, "Copy the folder again.")
+    base, digest, names = _adapter_facts(path, data)
     lora = from_json(LoraConfig, data.get("lora"), where=f"{path}: lora")
     require_qwix(lora)
     try:
         home = find(base)
     except UserError as error:
         raise UserError(f"{path}: its base is not here: {error} Put the base's place under 'base'.") from error
+    if (home / ADAPTER).exists():
+        raise UserError(f"{path}: its base {home} is an adapter, too. Give a checkpoint with both merged under 'base'.")
     if sha256(home / "model.safetensors") != digest:
         raise UserError(f"{folder}: was trained on other weights than {home} holds. Put its base's place under 'base'.")
-    loaded = load(home)
-    adapt(loaded.model, lora, rngs=nnx.Rngs(0))
-    own, tensors = named_parameters(loaded.model), read_tensors(folder / "adapter.safetensors")
-    missing = sorted(set(data.get("tensors", ())) - tensors.keys())
+    tensors = read_tensors(folder / "adapter.safetensors")
+    ranks = {tensor.shape[-1] if tensor.ndim else 0 for name, tensor in tensors.items() if name.endswith(f".{A}")}
+    if ranks - {lora.rank} or not math.isfinite(lora.alpha):
+        raise UserError(
+            f"{path}: expected the rank of its tensors, {sorted(ranks)}, and a finite alpha. Copy it again."
+        )
+    loaded = load_foundation(home)
+    built(str(path), lambda: adapt(loaded.model, lora, rngs=nnx.Rngs(0)))
+    format = data.get("format", 1)
+    own, tensors = named_parameters(loaded.model), upgraded_names(tensors, format)
+    missing = sorted(upgraded_names(dict.fromkeys(names), format).keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     shapes = [name for name in tensors.keys() & own.keys() if tuple(own[name].shape) != tensors[name].shape]
     if missing or unexpected or shapes:
@@ -256,6 +295,17 @@ def _load_adapter(folder: Path) -> Pretrained:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
     return dataclasses.replace(loaded, name=_named(folder))
+
+
+def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
+    """The base, its digest and the names of the tensors in an adapter.json."""
+    facts = data if isinstance(data, dict) else {}
+    base, digest, names = facts.get("base"), facts.get("base_sha256"), facts.get("tensors", [])
+    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    listed = listed and isinstance(facts.get("format", 1), int)
+    if not isinstance(base, str) or not isinstance(digest, str) or not listed:
+        raise UserError(f"{path}: expected an adapter's JSON: base, base_sha256 and tensors. Copy the folder again.")
+    return base, digest, set(names)
 
 
 def _named(folder: Path) -> str:

@@ -4,9 +4,11 @@ b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s t
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 else:
     Array = jax.Array | np.ndarray
 
+OTHER = -2  # in the mask of a Region: labelled, but none of the classes asked for
 PURE = "1"  # the unit of a number without one that is no count: an index, a share
 
 # What a band without a wavelength of its own measures. 0 = told by its wavelength. Saved in checkpoints: append, never renumber.
@@ -46,6 +49,7 @@ class Band:
         gsd_m: native ground sampling distance in metres.
         unit: physical unit of a Record's values: "reflectance", "dB", "K", "m", "degree", "display" (0..1 picture values), "1".
         code: a key of BAND_CODES; "" where the wavelength tells the band.
+        aliases: other names that files and catalogues give it, e.g. "blue"; case, blanks and "_" do not matter.
     """
 
     name: str
@@ -54,6 +58,38 @@ class Band:
     gsd_m: float
     unit: str = "reflectance"
     code: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaterOffset:
+    """An offset that an instrument's products carry since some version of their processing only.
+
+    Attributes:
+        offset: physical = digital number * scale + offset for those that carry it.
+        baseline: first processing baseline with it, 400 for 04.00.
+        since: day of sensing, YYYY-MM-DD, before which only reprocessed products carry it.
+    """
+
+    offset: float
+    baseline: int
+    since: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Processing:
+    """Another scale of an instrument's numbers, known by the product's name.
+
+    Attributes:
+        pattern: regular expression, searched in the product's name in upper case.
+        scale, offset: physical = digital number * scale + offset.
+        title: what it is, for the note.
+    """
+
+    pattern: str
+    scale: float
+    offset: float
+    title: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +105,14 @@ class Sensor:
         scale: physical = digital number * scale + offset, for the integer products as distributed.
         offset: see scale.
         source: where the band table was taken from.
+        products: regular expressions that a product's file or folder name of this instrument matches, in upper case.
+        assumed: kinds of numbers ("picture", "integer", "float") for which a file of as many unnamed bands is taken for
+            this instrument.
+        layouts: selections of bands in the order that files without band names usually have them.
+        variants: where products name their bands differently: fragment of the product's name -> {name there: name here}.
+        fill: stored integers that mean "nothing here" in the product family, whether or not a file declares them.
+        later_offset: of products whose offset depends on their processing.
+        processings: other scales, first match counts.
     """
 
     name: str
@@ -78,6 +122,18 @@ class Sensor:
     scale: float = 1.0
     offset: float = 0.0
     source: str
+    products: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    layouts: tuple[tuple[str, ...], ...] = ()
+    variants: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    fill: tuple[int, ...] = ()
+    later_offset: LaterOffset | None = None
+    processings: tuple[Processing, ...] = ()
+
+
+def base_name(name: str) -> str:
+    """What stands before the slash: several observations of one sensor, or of one stream, are "name" and "name/2"."""
+    return name.partition("/")[0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,7 +169,7 @@ class StreamSpec:
 class Observation:
     """One stream: one sensor over one footprint, t acquisitions. Physical units in a Record, normalized in a Sample."""
 
-    values: Float[Array, "*b t h w c"]
+    values: Float[Array, "*b t h w c"]  # NaN: this band is missing at this valid pixel alone
     valid: Bool[Array, "*b t h w"]  # False: nodata, cloud, padding, missing date
     band_valid: Bool[Array, "*b t c"]  # False: band padded, dropped, or missing at that date
     wavelength_um: Float[Array, "*b c"]  # centre; 0 where the band has none
@@ -122,24 +178,29 @@ class Observation:
     time_days: Float[Array, "*b t"]  # days since 2000-01-01 UTC
     gsd_m: Float[Array, "*b"]
 
+    @property
+    def cells(self) -> Bool[Array, "*b t h w c"]:
+        """Which values were measured: pixel seen, band there at that date, and not missing at that pixel alone."""
+        return self.valid[..., None] & self.band_valid[..., None, None, :] & ~(self.values != self.values)
+
 
 @pytree_dataclass
 class Sample:
     """What the model reads: normalized, of fixed shape, tokenized. A batch is a Sample with a leading axis.
 
-    `targets` holds, where the sample's task has them:
-        "value" (v) standardized, "value_position" (v) index into text_ids of the <value> tokens, -1 = none;
-        "mask" (h w) bit i set: the pixel may be of slot i = 1..m, bit 0: of none asked; 0 = unlabelled, "mask_position" (m) like above.
+    `targets` holds, by the name of the head, what the sample teaches it: "position" (v), the index into text_ids of each of its
+    special tokens, -1 = an empty slot, and arrays of the head's own.
     """
 
-    observations: dict[str, Observation]
+    observations: dict[str, Observation]  # by stream; a second instrument of one stream is "optical/2"
     location_deg: Float[Array, "*b 2"]  # longitude, latitude; NaN where unknown
     text_ids: Int[Array, "*b s"]
     text_valid: Bool[Array, "*b s"]  # False: padding
     loss_mask: Bool[Array, "*b s"]  # True where text_ids[i] is to be predicted (from i - 1)
-    targets: dict[str, Array]
+    targets: dict[str, dict[str, Array]]
     text_numbers: Float[Array, "*b s"] | None = None  # of the <value> tokens of questions, see rsfm.text.numeric
     text_images: Int[Array, "*b s"] | None = None  # image token that stands there, -1 = text: rsfm.text.mentions
+    objectives: tuple[str, ...] = static(default=("dialogue",))  # keys of OBJECTIVES: what is learned from it
 
 
 @pytree_dataclass
@@ -148,19 +209,48 @@ class Tokens:
 
     embeddings: Float[Array, "*b n d"]
     mask: Bool[Array, "*b n"]
-    position: Float[Array, "*b n 3"]  # day, metre south, metre east
+    position: Float[Array, "*b n 3"]  # day (NaN: undated), metre south, metre east
     grid: tuple[int, int, int] | None = static(default=None)  # (t, rows, columns) with n = t * rows * columns, or None
+
+
+def concatenate(parts: Sequence[Tokens]) -> Tokens:
+    """Tokens of several streams in a row; the grid is lost."""
+    return Tokens(
+        embeddings=jnp.concatenate([p.embeddings for p in parts], axis=1),
+        mask=jnp.concatenate([p.mask for p in parts], axis=1),
+        position=jnp.concatenate([p.position for p in parts], axis=1),
+    )
+
+
+@pytree_dataclass
+class Pixels:
+    """Features of the pixels of a window, made by a neck for dense heads."""
+
+    features: Float[Array, "*b h w k"]
+    valid: Bool[Array, "*b h w"]  # False: nodata at all dates of all streams
+
+
+@pytree_dataclass
+class Memory:
+    """What heads may look at: encoder tokens by stream with their dates, and pixels by the name of the neck that made them."""
+
+    tokens: dict[str, Tokens]
+    pixels: dict[str, Pixels]
+
+    def all_tokens(self) -> Tokens:
+        """The tokens of all streams in a row."""
+        return concatenate(list(self.tokens.values()))
 
 
 @pytree_dataclass
 class Predictions:
     """What one forward pass gives.
 
-    `outputs`: "value_mean", "value_scale" (*b v, standardized), "mask_logits" (*b m h w), ... ; `aux`: scalars such as router balance.
+    `outputs`: by the name of the head, a pytree of the head's own; `aux`: scalars such as router balance.
     """
 
     text_logits: Float[Array, "*b s vocab"]
-    outputs: dict[str, Array]
+    outputs: dict[str, Any]
     aux: dict[str, Array]
 
 
@@ -212,6 +302,22 @@ class Mask:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Region:
+    """The target of one <mask> token: class `index` of the legend of `mask`, which the tokens of one map share.
+
+    In this mask `class_index` may be OTHER (-2): labelled but none of the classes asked for; so may the entries of `either`.
+    """
+
+    mask: Mask
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The class in words."""
+        return self.mask.legend[self.index]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MapScale:
     """What the numbers of a map are.
 
@@ -245,7 +351,10 @@ class ValueMap(MapScale):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are."""
+    """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are.
+
+    A second series of one sensor, as from another orbit, has a name after a slash: "sentinel1_rtc/descending".
+    """
 
     id: str
     observations: dict[str, Observation]

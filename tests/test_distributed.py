@@ -16,7 +16,7 @@ from rsfm.training.log import read_rows
 STEPS = 8
 
 
-def launch(folder: Path, processes: int, *words: str) -> list[subprocess.Popen]:
+def launch(folder: Path, processes: int, *words: str, stderr: int | None = None) -> list[subprocess.Popen]:
     """The worker on 8 devices, shared by so many processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -29,7 +29,19 @@ def launch(folder: Path, processes: int, *words: str) -> list[subprocess.Popen]:
             "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
         }
     command = [sys.executable, "-m", "tests.training.worker", str(folder), str(STEPS), *words]
-    return [subprocess.Popen(command, env=env | {"RSFM_PROCESS": str(rank)}) for rank in range(processes)]
+    ranks = [env | {"RSFM_PROCESS": str(rank)} for rank in range(processes)]
+    return [subprocess.Popen(command, env=own, stderr=stderr) for own in ranks]
+
+
+def lines_of(worker: subprocess.Popen) -> list[str]:
+    """What it said on stderr, but for progress and what the run log says of steps."""
+    assert worker.stderr is not None
+    words = worker.stderr.read().decode().replace("\r", "\n").splitlines()
+    return [
+        line
+        for line in words
+        if line.strip() and "step" not in line.split("rsfm:")[0] and "spmd_partitioner" not in line
+    ]
 
 
 def finish(workers: list[subprocess.Popen]) -> list[int]:
@@ -73,4 +85,33 @@ def test_sigterm_to_one_stops_both_and_one_process_goes_on(alone: Path, tmp_path
     assert 0 < len(losses(tmp_path)) < STEPS
     assert finish(launch(tmp_path, 1)) == [0]
     assert len(losses(tmp_path)) == STEPS
+    np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize("victim", [0, 1])
+def test_where_one_dies_or_stands_still_the_other_ends_in_one_line(
+    victim: int, number: int, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RSFM_HEARTBEAT", "10")
+    workers = launch(tmp_path, 2, "--pause", "0.5", "--save_every", "2", stderr=subprocess.PIPE)
+    limit = time.monotonic() + 300
+    while len(losses(tmp_path)) < 3:
+        assert time.monotonic() < limit and all(worker.poll() is None for worker in workers)
+        time.sleep(0.05)
+    before = time.monotonic()
+    workers[victim].send_signal(number)
+    other = workers[1 - victim]
+    try:
+        assert other.wait(timeout=60) == 75
+        assert time.monotonic() - before < (5 if number == signal.SIGKILL else 20)
+        (line,) = lines_of(other)
+        assert line.startswith(f"rsfm: process {victim} of 2 ") and line.endswith("from the last checkpoint.")
+        if number == signal.SIGSTOP:  # it wakes up alone
+            workers[victim].send_signal(signal.SIGCONT)
+            assert workers[victim].wait(timeout=60) == 75 and len(lines_of(workers[victim])) == 1
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert finish(launch(tmp_path, 1)) == [0]
     np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)

@@ -114,7 +114,7 @@ def test_an_unknown_field(broken):
 def test_a_newer_format(broken):
     data = json.loads((broken / "config.json").read_text())
     (broken / "config.json").write_text(json.dumps(data | {"format": 99}))
-    with pytest.raises(UserError, match="expected format 1 to 1, found 99. Update rsfm"):
+    with pytest.raises(UserError, match="expected format 1 to 2, found 99. Update rsfm"):
         load(broken)
 
 

@@ -13,13 +13,13 @@ from rsfm.processor.plan import legend_plan
 from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
-from rsfm.tasks.dialogue import OTHER, Dialogue
+from rsfm.tasks.dialogue import Dialogue, regions
 from rsfm.tasks.segmentation import Segmentation
 from rsfm.text.chat import SPOT
 from rsfm.text.mentions import ImageLayout
 from rsfm.text.numeric import NumericConfig
 from rsfm.text.tokenizer import TextTokenizer
-from rsfm.types import Mask, Predictions, Record, Value
+from rsfm.types import OTHER, Mask, Record, Value
 from tests.test_house import ROOT
 
 MOISTURE = Quantity(name="live fuel moisture", unit="%", center=100.0, scale=40.0, lowest=0.0)
@@ -173,22 +173,23 @@ def test_targets_of_values_and_masks(processor):
             ("Map the water.", "water <mask>"),
             ("What is the live fuel moisture?", "The live fuel moisture is <value> %."),
         ),
-        values=(Value(name="live fuel moisture", value=140.0, unit="%"),),
-        mask=Mask(class_index=index, legend=("water",)),
+        spans=(
+            *regions(Mask(class_index=index, legend=("water",))),
+            Value(name="live fuel moisture", value=140.0, unit="%"),
+        ),
     )
     record = picture(mask=Mask(class_index=np.zeros((40, 60), int), legend=("water",)))
     sample = processor.sample(record, dialogue, 64)
-    target = sample.targets
-    assert target["value"][0] == pytest.approx(1.0) and (target["value_position"] >= 0).sum() == 1
-    assert (target["mask"][:10, :60] == 0b10).all() and (target["mask"][10:20, :60] == 0b01).all()
-    assert (target["mask"][20:] == 0).all() and (target["mask"][:, 60:] == 0).all()
-    assert sample.text_ids[target["mask_position"][0]] == processor.text.special["<mask>"]
+    value, mask = sample.targets["value"], sample.targets["mask"]
+    assert value["value"][0] == pytest.approx(1.0) and (value["position"] >= 0).sum() == 1
+    assert (mask["mask"][:10, :60] == 0b10).all() and (mask["mask"][10:20, :60] == 0b01).all()
+    assert (mask["mask"][20:] == 0).all() and (mask["mask"][:, 60:] == 0).all()
+    assert sample.text_ids[mask["position"][0]] == processor.text.special["<mask>"]
 
 
 def test_numbers_come_back_in_their_units(processor):
-    outputs = {"value_mean": np.array([0.5]), "value_scale": np.array([0.25])}
-    predictions = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs=outputs, aux={})
-    answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", predictions)
+    outputs = {"value": {"mean": np.array([0.5]), "scale": np.array([0.25])}}
+    answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", outputs)
     assert answer.text == "The live fuel moisture is about 120 % (90 % interval 104-136 %)."
     value = answer.values[0]
     assert (value.unit, value.value) == ("%", pytest.approx(120.0)) and value.low == pytest.approx(
@@ -203,14 +204,9 @@ def numeric(processor, **changes) -> Processor:
 
 def test_every_kind_of_value_head_is_told_the_same_way(processor):
     levels = np.array([[0.05, 0.5, 0.95]])
-    outputs = {
-        "value_levels": levels,
-        "value_quantiles": np.array([[-0.5, 0.25, 2.0]]),
-        "value_mean": np.array([0.4]),
-        "mask_logits": np.zeros((3, 4, 4)),
-    }
-    predictions = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs=outputs, aux={})
-    answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", predictions)
+    value = {"levels": levels, "quantiles": np.array([[-0.5, 0.25, 2.0]]), "mean": np.array([0.4])}
+    outputs = {"value": value, "mask": {"logits": np.zeros((3, 4, 4))}}
+    answer = processor.decode("What is the live fuel moisture?", "The live fuel moisture is <value> %.", outputs)
     value = answer.values[0]
     assert (value.low, value.high) == pytest.approx((80.0, 180.0), abs=0.01) and 80 < value.value < 180
     assert answer.text == f"The live fuel moisture is about {value.value:.0f} % (90 % interval 80-180 %)."
@@ -219,33 +215,32 @@ def test_every_kind_of_value_head_is_told_the_same_way(processor):
 def test_numbers_of_questions_stand_apart_from_the_answers(processor):
     fourier = numeric(processor, numbers=NumericConfig(kind="fourier"))
     question, said = "It is 31.5 degC and rained 20 mm. What is the live fuel moisture?", "about <value> %"
-    dialogue = Dialogue(turns=((question, said),), values=(Value(name="live fuel moisture", value=140.0, unit="%"),))
+    dialogue = Dialogue(turns=((question, said),), spans=(Value(name="live fuel moisture", value=140.0, unit="%"),))
     sample = fourier.sample(picture(), dialogue, 64)
     slots = np.flatnonzero(sample.text_ids == fourier.text.special["<value>"])
-    assert len(slots) == 3 and sample.targets["value_position"].tolist() == [slots[2], -1, -1, -1]
+    assert len(slots) == 3 and sample.targets["value"]["position"].tolist() == [slots[2], -1, -1, -1]
     assert np.flatnonzero(~np.isnan(sample.text_numbers)).tolist() == slots[:2].tolist()
     prompt = fourier.prompt(picture(), question, said)
-    assert prompt.targets["value_position"][0] == slots[2]
+    assert prompt.targets["value"]["position"][0] == slots[2]
     assert processor.prompt(picture(), question, said).text_numbers is None
 
 
 def test_numbers_written_out_are_read_back(processor):
     written = numeric(processor, numbers_written=True)
     moisture = Value(name="live fuel moisture", value=141.7, unit="%")
-    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> %."),), values=(moisture,))
+    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> %."),), spans=(moisture,))
     sample = written.sample(picture(), dialogue, 64)
     assert "It is 142 %." in written.text.decode(sample.text_ids.tolist())
-    assert (sample.targets["value_position"] == -1).all()
-    nothing = Predictions(text_logits=np.zeros((1, 1), np.float32), outputs={}, aux={})
-    answer = written.decode(dialogue.turns[0][0], "It is 142 %.", nothing)
+    assert (sample.targets["value"]["position"] == -1).all()
+    answer = written.decode(dialogue.turns[0][0], "It is 142 %.", {})
     assert answer.values == (Value(name="live fuel moisture", value=142.0, unit="%"),)
-    failed = written.decode(dialogue.turns[0][0], "It is high.", nothing)
+    failed = written.decode(dialogue.turns[0][0], "It is high.", {})
     assert not failed.values and "Expected a number in %, found 'It is high.'" in failed.notes[0]
 
 
 def test_a_value_of_another_unit_is_refused(processor):
     moisture = Value(name="live fuel moisture", value=14.0, unit="t/ha")
-    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> t/ha."),), values=(moisture,))
+    dialogue = Dialogue(turns=(("What is the live fuel moisture?", "It is <value> t/ha."),), spans=(moisture,))
     with pytest.raises(UserError, match="found values in 't/ha', this checkpoint measures it in '%'"):
         processor.sample(picture(), dialogue, 64)
     with pytest.raises(UserError, match="asks for live fuel moisture in 't/ha'"):

@@ -1,5 +1,6 @@
 """Every entry of every table keeps the table's promises: names, units, sources, and what a wrong name is answered."""
 
+import ast
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import rsfm
 from rsfm.config import from_json, to_json
 from rsfm.data.datasets import DATASETS, EmptySplit
 from rsfm.errors import UserError, lookup
@@ -17,11 +19,14 @@ from rsfm.heads import HEADS
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.sizes import SIZES
 from rsfm.sensors import SENSORS
+from rsfm.sensors.names import band_name
 from rsfm.sensors.observe import observe
 from rsfm.tasks import TASKS
 from rsfm.tokenizers import TOKENIZERS
 from rsfm.types import BAND_CODES, Record
 
+ROOT = Path(rsfm.__file__).parent
+COMMANDS = ("predict", "chat", "locate", "instruct", "finetune")
 FAMILIES = {"optical", "hyperspectral", "sar", "elevation", "weather", "mixed"}
 UNITS = {"reflectance", "radiance", "dB", "K", "m", "degree", "display", "1"}
 TABLES: dict[str, Mapping[str, Any]] = {
@@ -57,6 +62,39 @@ def test_sensor(name: str) -> None:
             assert 5e3 < band.center_um < 1e6, "the true carrier, centimetres"
         else:
             assert band.center_um == band.width_um == 0, "a band with a code and no wavelength of its own"
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_sensor_says_how_its_files_are_known(name: str) -> None:
+    """Own names lead to their own band, aliases to one band alone, layouts and fills are of the sensor."""
+    sensor = SENSORS[name]
+    names = [band.name for band in sensor.bands]
+    for band in sensor.bands:
+        assert band_name(sensor, band.name, own=True) == band_name(sensor, f" {band.name.lower()} ") == band.name
+        for alias in band.aliases:
+            assert band_name(sensor, alias) == band.name, f"{alias} is the name of two bands"
+    for layout in sensor.layouts:
+        assert set(layout) <= set(names) and len(set(layout)) == len(layout) < len(names)
+    assert len({len(layout) for layout in sensor.layouts}) == len(sensor.layouts), "a count tells the layout"
+    assert set(sensor.assumed) <= {"picture", "integer", "float"}
+    for variant in sensor.variants.values():
+        assert set(variant.values()) <= set(names)
+    for pattern in sensor.products:
+        assert not re.search(pattern, ""), "a pattern that every name matches"
+    for fill in sensor.fill:
+        assert not sensor.bands[0].unit == "display" and isinstance(fill, int)
+
+
+def test_no_table_outside_the_sensors_names_one() -> None:
+    """What differs by instrument is a field of Sensor: no dictionary, tuple or set elsewhere in reading lists sensors' names."""
+    for path in sorted((ROOT / "data" / "reading").rglob("*.py")) + [ROOT / "commands" / f"{n}.py" for n in COMMANDS]:
+        strings = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        named = {name for name in SENSORS if name in strings} - {"elevation"}
+        assert not named, f"{path.name} asks by the names {sorted(named)}: ask a field of Sensor"
 
 
 @pytest.mark.parametrize("name", SENSORS)

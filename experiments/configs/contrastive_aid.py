@@ -13,25 +13,24 @@ Each caption ends in `<ret>`. The decoder learns to write the caption from the p
 without the picture, the state at `<ret>` is pulled towards the picture's pooled tokens (InfoNCE, learned scale). Equal
 captions, of which RSICD has many, are not each other's wrong answers. The pyramid stays frozen. No queue of earlier pairs: with
 one of 512 from the first step the vectors drift, which tells old pairs from new, and nothing is learned (LOG.md).
-For the sigmoid loss: --train.loss.contrast sigmoid, with start="sigmoid" in the head's config.
+For the sigmoid loss: objectives={"contrast": {"loss": "sigmoid"}} in train, with start="sigmoid" in the head's config.
 """
 
 import dataclasses
 import json
 
-from rsfm.answer.retrieval import RET
 from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
 from rsfm.data.root import REPOSITORY
 from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
-from rsfm.heads import ContrastiveConfig
+from rsfm.heads import ContrastiveConfig, HeadConfig
+from rsfm.heads.contrastive import RET
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
-from rsfm.training.objective import LossConfig
 from rsfm.types import Record
 
 FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
@@ -47,20 +46,25 @@ class EndedCaptions(AidRsicd):
 
 DATASETS = {"ended_captions": EndedCaptions}
 
-_SOURCE = Source(dataset="ended_captions", tasks=("captioning",), batch_size=64, text_length=64)
+_SOURCE = Source(
+    dataset="ended_captions",
+    tasks=("captioning",),
+    objectives=("dialogue", "contrast"),
+    batch_size=64,
+    text_length=64,
+)
 
 CONFIG = ExperimentConfig(
     name="contrastive_aid",
     model=dataclasses.replace(
         SIZES["nano"],
         streams={"optical": SIZES["nano"].streams["optical"]},
-        contrastive=ContrastiveConfig(width=192),
+        heads={**SIZES["nano"].heads, "contrastive": HeadConfig(options=ContrastiveConfig(width=192))},
     ),
     processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
     train=TrainConfig(
         steps=200,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=30, final_fraction=0.02),
-        loss=LossConfig(contrast="softmax"),
         freeze=("tokenizers.optical.pyramid",),
         save_every=100,
         average_decay=0.99,

@@ -21,10 +21,10 @@ from rsfm.errors import lookup
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
-from rsfm.models.foundation import ModelConfig, StreamConfig
+from rsfm.models.foundation import ModelConfig, StreamConfig, opened_heads
 from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
-from rsfm.processor import ProcessorConfig
+from rsfm.processor import HeadSlots, ProcessorConfig
 from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -89,13 +89,12 @@ CONFIG = ExperimentConfig(
         encoder=_STACK,
         connector=ConnectorConfig(kind="mlp"),
         decoder=DecoderConfig(transformer=_STACK, vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=2, hidden=48, shared_hidden=48),
+        heads=opened_heads(ExpertConfig(experts=2, hidden=48, shared_hidden=48)),
     ),
     processor=ProcessorConfig(
         streams={},
         quantities=(Quantity(name="mean brightness", unit="%", center=50.0, scale=15.0),),
-        max_masks=4,
-        max_values=2,
+        heads={"mask": HeadSlots(slots=4), "value": HeadSlots(slots=2)},
     ),
     train=TrainConfig(
         steps=20,

@@ -15,13 +15,13 @@ import json
 from rsfm.config import from_json
 from rsfm.data.root import REPOSITORY
 from rsfm.data.training.pipeline import Source
-from rsfm.heads import ExpertConfig, ValueConfig
+from rsfm.heads import HeadConfig, ValueConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
 from rsfm.models.foundation import ModelConfig
 from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
-from rsfm.processor import ProcessorConfig
+from rsfm.processor import HeadSlots, ProcessorConfig
 from rsfm.quantities import Quantity
 from rsfm.text.numeric import NumberConfig, NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
@@ -38,15 +38,13 @@ CONFIG = ExperimentConfig(
         encoder=dataclasses.replace(STACK, depth=1, unroll=1),
         connector=ConnectorConfig(kind="mlp"),
         decoder=DecoderConfig(transformer=STACK, vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=0),
-        value=ValueConfig(pooled=4, width=64, hidden=96, depth=1),
+        heads={"value": HeadConfig(options=ValueConfig(pooled=4, width=64, hidden=96, depth=1))},
     ),
     processor=ProcessorConfig(
         streams={},
         quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
         text_lengths=(120, 184),
-        max_values=1,
-        max_masks=1,
+        heads={"value": HeadSlots(slots=1)},
     ),
     train=TrainConfig(
         steps=200, optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=20, final_fraction=0.02, weight_decay=0.1)

@@ -16,22 +16,23 @@ from rsfm.data.root import REPOSITORY
 from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
-from rsfm.heads import ExpertConfig, ValueConfig
+from rsfm.heads import HeadConfig, ValueConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
 from rsfm.models.foundation import ModelConfig, StreamConfig
 from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
-from rsfm.processor import ProcessorConfig
+from rsfm.processor import HeadSlots, ProcessorConfig
 from rsfm.quantities import Quantity
 from rsfm.text.numeric import NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
-from rsfm.training.objective import LossConfig
 from rsfm.types import StreamSpec
 
 FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 STACK = TransformerConfig(width=64, depth=2, heads=4, mlp_width=128, unroll=2)
+
+VALUE = ValueConfig(pooled=4, width=64, hidden=96, depth=1)
 
 CONFIG = ExperimentConfig(
     name="numbers_out",
@@ -46,16 +47,14 @@ CONFIG = ExperimentConfig(
         encoder=STACK,
         connector=ConnectorConfig(kind="mlp"),
         decoder=DecoderConfig(transformer=STACK, vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=0),
-        value=ValueConfig(pooled=4, width=64, hidden=96, depth=1),
+        heads={"value": HeadConfig(options=VALUE)},
     ),
     processor=ProcessorConfig(
         streams={},
         statistics={"fuel_moisture_table": from_json(BandStatistics, FITTED["sensors"]["fuel_moisture_table"])},
         quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
         text_lengths=(18,),
-        max_values=1,
-        max_masks=1,
+        heads={"value": HeadSlots(slots=1)},
     ),
     train=TrainConfig(
         steps=200, optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=20, final_fraction=0.02, weight_decay=0.1)
@@ -73,9 +72,8 @@ CONFIG = ExperimentConfig(
 
 
 def _head(kind: str, loss: str = "") -> ExperimentConfig:
-    model = dataclasses.replace(CONFIG.model, value=dataclasses.replace(CONFIG.model.value, kind=kind))
-    train = dataclasses.replace(CONFIG.train, loss=LossConfig(value=loss))
-    return dataclasses.replace(CONFIG, model=model, train=train)
+    head = HeadConfig(options=dataclasses.replace(VALUE, kind=kind, loss=loss))
+    return dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, heads={"value": head}))
 
 
 def _written(kind: str) -> ExperimentConfig:

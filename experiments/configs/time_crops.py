@@ -15,10 +15,9 @@ import dataclasses
 
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
-from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
-from rsfm.models.foundation import ModelConfig, StreamConfig
+from rsfm.models.foundation import ModelConfig, StreamConfig, opened_heads
 from rsfm.models.sizes import VOCABULARY
 from rsfm.models.temporal import TemporalConfig
 from rsfm.nn.transformer import TransformerConfig
@@ -44,7 +43,7 @@ CONFIG = ExperimentConfig(
         encoder=_STACK,
         connector=ConnectorConfig(kind="mlp"),
         decoder=DecoderConfig(transformer=_STACK, vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=0),
+        heads=opened_heads(),
     ),
     train=TrainConfig(
         steps=2500,

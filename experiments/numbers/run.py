@@ -19,7 +19,8 @@ from flax import nnx
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from experiments.numbers.table import QUESTION, in_words
-from rsfm.data.training.pipeline import open_records, stack
+from rsfm.data.training.collate import collate
+from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError, lookup
 from rsfm.heads import distribution
 from rsfm.models.foundation import FoundationModel
@@ -88,13 +89,13 @@ def make_bench(config: ExperimentConfig, splits: Splits) -> Bench:
     length = processor.config.text_lengths[0]
 
     def sample(record: Record) -> Sample:
-        dialogue = Dialogue(turns=((ask(record), answer),), values=record.values)
+        dialogue = Dialogue(turns=((ask(record), answer),), spans=record.values)
         return processor.sample(seen(record), dialogue, length)
 
-    samples = {name: stack([sample(record) for record in records]) for name, records in splits.items()}
+    samples = {name: collate([sample(record) for record in records]) for name, records in splits.items()}
     written = config.processor.numbers_written
     prompts = {
-        name: stack([processor.prompt(seen(record), ask(record)) for record in splits[name]])
+        name: collate([processor.prompt(seen(record), ask(record)) for record in splits[name]])
         for name in (SPLITS[1:] if written else ())
     }
     target = {name: np.array([record.values[0].value for record in records]) for name, records in splits.items()}

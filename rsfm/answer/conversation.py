@@ -10,17 +10,18 @@ import numpy as np
 
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
-from rsfm.answer.session import Session, from_map, printable
+from rsfm.answer.session import Session, from_map
 from rsfm.answer.words import written
 from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import stream
 from rsfm.processor import Asked, Processor
-from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.text import forms
 from rsfm.text.constraint import Constraint, constrain
+from rsfm.text.questions import plain
 from rsfm.text.tokenizer import TextStream
-from rsfm.types import Answer, Predictions, Record
+from rsfm.types import Answer, Record
 
 
 class Conversation:
@@ -58,7 +59,7 @@ class Conversation:
         self.session = Session(model, processor, footprint, name=name)
         self.model, self.processor, self.footprint = model, self.session.compact, self.session.footprint
         self._writer = for_writing(model)
-        self.system, self.options = system, {"max_new_tokens": 96, **options}
+        self.system, self.options = plain(system), {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []
         self.answer: Answer | None = None
         self.forgotten = 0
@@ -90,7 +91,7 @@ class Conversation:
         Raises:
             UserError: a question longer than the context, even alone; a placeholder without image.
         """
-        question = printable(question)
+        question = plain(question)
         self._over([], question)
         asked = self.session.asked(question)
         if self._at_once(asked):
@@ -146,13 +147,12 @@ class Conversation:
 
     def _read(self, question: str, said: str) -> Answer:
         outputs: dict[str, Any] = {}
-        if VALUE in said:
+        if special_tokens(said):
             turns = self._fitting(question)
             sample = self.processor.prompt(self.record, question, said, history=turns, system=self.system)
             found = jax.device_get(forward(self.model, stack([sample])).outputs)
-            outputs = {name: value[0] for name, value in found.items()}
-        nothing = np.zeros((1, 1), np.float32)
-        answer = self.processor.decode(question, said, Predictions(text_logits=nothing, outputs=outputs, aux={}))
+            outputs = jax.tree.map(lambda leaf: leaf[0], found)
+        answer = self.processor.decode(question, said, outputs)
         return dataclasses.replace(answer, grid=self.footprint.grid)
 
 

@@ -1,16 +1,16 @@
 """One place seen by one or several instruments, read by windows: from files of any size, or from a Record in memory."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.warp import transform as warp_points
 
+from rsfm.data.reading.grids import location, moved
+from rsfm.data.reading.labels import check_same_ground
 from rsfm.data.reading.scene import Scene, open_scene
+from rsfm.data.reading.wavelengths import Spectrum
 from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.types import GeoGrid, Observation, Record
@@ -51,11 +51,15 @@ class SceneFootprint:
     def __init__(self, scenes: Sequence[Scene]):
         """Takes scenes of different sensors. Raises UserError where their grids differ."""
         first = scenes[0]
+        ground = []
         for scene in scenes[1:]:
             _check_same_grid(first, scene)
+            ground.append(check_same_ground(first.grid, scene.grid))
         self.scenes = tuple(scenes)
         self.height, self.width, self.grid = first.height, first.width, first.grid
-        self.notes: tuple[str, ...] = tuple(dict.fromkeys(note for scene in scenes for note in scene.notes))
+        self.notes: tuple[str, ...] = tuple(
+            dict.fromkeys([*(note for scene in scenes for note in scene.notes), *filter(None, ground)])
+        )
 
     def read(self, window: Window) -> Record:
         """The window of every scene, physical units."""
@@ -67,17 +71,7 @@ class SceneFootprint:
 
     def location(self, window: Window) -> tuple[float, float] | None:
         """Longitude and latitude of the middle of a window; None without a CRS."""
-        if self.grid is None or self.grid.crs is None or self.scenes[0].location_deg is None:
-            return None
-        a, b, c, d, e, f = self.grid.transform
-        row, column = window[0] + window[2] / 2, window[1] + window[3] / 2
-        (longitude,), (latitude,) = warp_points(
-            CRS.from_user_input(self.grid.crs),
-            CRS.from_epsg(4326),
-            [c + a * column + b * row],
-            [f + d * column + e * row],
-        )
-        return (longitude, latitude) if math.isfinite(longitude) and math.isfinite(latitude) else None
+        return location(moved(self.grid, *window))
 
 
 class RecordFootprint:
@@ -138,6 +132,10 @@ def open_footprint(
     sensors: Sequence[str] = (),
     dates: Sequence[str] = (),
     unit: str | None = None,
+    bands: Sequence[str] = (),
+    wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
+    scale: float | None = None,
+    offset: float | None = None,
     allow_vrt: bool = False,
 ) -> SceneFootprint:
     """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
@@ -147,6 +145,7 @@ def open_footprint(
         sensors: one name for all, or one for each path; empty to tell them from the files.
         dates: acquisition dates, one for each path; empty to tell them from the files.
         unit: of the values where the files are already in physical units.
+        bands, wavelengths_um, scale, offset: of every file, see `open_scene`; for scenes of one sensor.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
 
     >>> open_footprint(["s2.tif", "s1.tif"], sensors=["sentinel2_l2a", "sentinel1_rtc"])
@@ -155,22 +154,46 @@ def open_footprint(
         raise UserError("No scene given. Name at least one image file or folder of one-band images.")
     if len(sensors) not in (0, 1, len(paths)):
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
+    how: dict[str, Any] = {"unit": unit, "bands": bands or None, "wavelengths_um": wavelengths_um}
+    how |= {"scale": scale, "offset": offset, "allow_vrt": allow_vrt}
     named: list[str | None] = [None] * len(paths)
-    options: dict[str, Any] = {"unit": unit, "allow_vrt": allow_vrt}
     if sensors:
         named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)
     elif len(paths) > 1:
-        named = [open_scene([path], **options).sensor.name for path in paths]
+        named = [open_scene([path], **how).sensor.name for path in paths]
     if len(set(named)) == 1:
-        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, **options)])
+        return SceneFootprint([open_scene(paths, sensor=named[0], dates=dates or None, **how)])
+    if bands or len(wavelengths_um) or scale is not None or offset is not None:
+        raise UserError(
+            f"bands, wavelengths, scale and offset are of one sensor; the scenes are of {', '.join(map(str, dict.fromkeys(named)))}. "
+            "Ask of one sensor, or write them into the files."
+        )
     if len(dates) not in (0, len(paths)):
         raise UserError(f"{len(paths)} scenes but {len(dates)} dates: give one for each scene, in the same order.")
     scenes = []
     for sensor in dict.fromkeys(named):
         members = [i for i, name in enumerate(named) if name == sensor]
         when = [dates[i] for i in members] if dates else None
-        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, **options))
+        scenes.append(open_scene([paths[i] for i in members], sensor=sensor, dates=when, **how))
     return SceneFootprint(scenes)
+
+
+def open_source(source: Any, *, sensor: str | None = None, dates: Sequence[str] | None = None, **how: Any) -> Footprint:
+    """A footprint of whatever can be predicted: a path, several, a Scene, a Record, or a footprint as it is.
+
+    Args:
+        source: see above; several paths are dates of one sensor, or sensors of one place.
+        sensor: a key of SENSORS; told from the files where it can be.
+        dates: ISO date of each file; read from names and tags where not given.
+        how: of `open_footprint`, what the files' numbers and bands are.
+    """
+    if isinstance(source, (str, Path)):
+        source = [source]
+    if isinstance(source, (list, tuple)):
+        return open_footprint(list(source), sensors=[sensor] if sensor else [], dates=dates or (), **how)
+    if isinstance(source, Record):
+        return RecordFootprint(source)
+    return SceneFootprint([source]) if isinstance(source, Scene) else source
 
 
 def merge(records: Sequence[Record]) -> Record:

@@ -11,14 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from tqdm import tqdm
 
 from rsfm.answer import dates
 from rsfm.answer.areas import ClassAreas
 from rsfm.answer.batches import forward, stack
-from rsfm.answer.footprint import Footprint, RecordFootprint
-from rsfm.answer.windows import StripBlender, Tiling
-from rsfm.errors import UserError
+from rsfm.answer.footprint import Footprint
+from rsfm.answer.mosaic import mosaic
+from rsfm.answer.windows import Tiling
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Plan, Processor
 from rsfm.types import Mask, Record, Sample
@@ -83,13 +82,21 @@ def scene_map(
     batch_size: int = 16,
     progress: bool = False,
 ) -> SceneMap:
-    """Maps a scene. Memory is a byte a pixel, and 4 bytes a pixel and class with `probability`."""
-    shape, classes = (footprint.height, footprint.width), len(plan.legend)
+    """Maps a scene, see `collected`."""
+    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
+    found = map_rows(model, processor, footprint, plan, **options)
+    return collected(footprint, plan.legend, found, probability=probability)
+
+
+def collected(
+    footprint: Footprint, legend: tuple[str, ...], found: Iterator[MapRows], *, probability: bool = False
+) -> SceneMap:
+    """The map out of its rows. Memory is a byte a pixel, and 4 bytes a pixel and class with `probability`."""
+    shape, classes = (footprint.height, footprint.width), len(legend)
     index = np.full(shape, -1, np.int8 if classes < 128 else np.int16)
     chance = np.zeros((classes, *shape), np.float32) if probability else None
     areas, sure = ClassAreas(classes, footprint), np.zeros(classes)
-    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
-    for rows in map_rows(model, processor, footprint, plan, **options):
+    for rows in found:
         here = slice(rows.first, rows.first + len(rows.class_index))
         index[here] = rows.class_index
         areas.add(rows.first, rows.class_index, rows.valid)
@@ -99,7 +106,7 @@ def scene_map(
             chance[:, here] = rows.probability[1:]
     with np.errstate(invalid="ignore"):
         confidence = sure / areas.pixels
-    return SceneMap(legend=plan.legend, class_index=index, probability=chance, areas=areas, confidence=confidence)
+    return SceneMap(legend=legend, class_index=index, probability=chance, areas=areas, confidence=confidence)
 
 
 def map_rows(
@@ -113,33 +120,19 @@ def map_rows(
     progress: bool = False,
 ) -> Iterator[MapRows]:
     """The map of a footprint of any size, some rows at a time: one compilation, one strip of windows in memory."""
-    classes = 1 + len(plan.legend)
     probe = processor.for_map(footprint.read((0, 0, 2, 2)))
     processor = dates.bucketed(processor, probe, edge=max(footprint.height, footprint.width))
     size, batch_size = processor.stream_size(probe), dates.windows_together(processor, probe, batch_size)
     dates.check_memory(processor, probe)
     tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
-    blender, seen = StripBlender(tiling, classes), _ValidStrip(tiling)
-    with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
-        for i, columns in tiling.batches(batch_size):
-            windows = [processor.for_map(record) for record in _read_windows(footprint, tiling, i, columns)]
-            for j, record in zip(columns, windows, strict=True):
-                seen.add(j, _any_valid(record, tiling.size))
-            # Windows without data are left at probability zero: no class, and no time spent.
-            full = [(j, record) for j, record in zip(columns, windows, strict=True) if seen.window(j).any()]
-            if full:
-                records, together = [record for _, record in full], tiling.batch_size(batch_size)
-                chances = _over_dates(model, processor, records, plan, together)
-                for (j, _), chance in zip(full, chances, strict=True):
-                    blender.add(i, j, chance)
-            bar.update(len(columns))
-            if columns[-1] == len(tiling.columns) - 1:
-                first, chance = blender.finish(i)
-                valid = seen.finish(i)
-                index = np.where(valid, chance.argmax(0) - 1, -1).astype(np.int16)
-                yield MapRows(first=first, class_index=index, probability=chance, valid=valid)
-    if not seen.found:
-        raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
+
+    def chances(windows: list[Record]) -> Float[np.ndarray, "n _ h w"]:
+        return _over_dates(model, processor, windows, plan, tiling.batch_size(batch_size))
+
+    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    for strip in mosaic(footprint, tiling, 1 + len(plan.legend), chances, prepare=processor.for_map, **options):
+        index = np.where(strip.valid, strip.values.argmax(0) - 1, -1).astype(np.int16)
+        yield MapRows(first=strip.first, class_index=index, probability=strip.values, valid=strip.valid)
 
 
 def _over_dates(
@@ -160,7 +153,7 @@ def _over_dates(
 def run_windows(model: FoundationModel, samples: list[Sample], batch: int, masks: int) -> Float[np.ndarray, "n _ h w"]:
     """Class probabilities of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
     padded = samples + [samples[0]] * (batch - len(samples))
-    logits = forward(model, stack(padded)).outputs["mask_logits"]
+    logits = forward(model, stack(padded)).outputs["mask"]["logits"]
     return np.asarray(class_probabilities(logits[:, :masks]))[: len(samples)]  # a sample has slots for more masks
 
 
@@ -169,46 +162,3 @@ def class_probabilities(mask_logits: Float[jax.Array, "b m h w"]) -> Float[jax.A
     """Softmax over "none of the asked", whose logit is 0 by definition, and the m masks."""
     none = jnp.zeros_like(mask_logits[:, :1])
     return jax.nn.softmax(jnp.concatenate([none, mask_logits], axis=1).astype(jnp.float32), axis=1)
-
-
-class _ValidStrip:
-    """Where the rows of windows still open hold data."""
-
-    def __init__(self, tiling: Tiling):
-        self.tiling, self.found = tiling, False
-        self._strip = np.zeros((tiling.size, max(tiling.width, tiling.size)), bool)
-
-    def window(self, j: int) -> Bool[np.ndarray, "h w"]:
-        left = self.tiling.columns[j]
-        return self._strip[:, left : left + self.tiling.size]
-
-    def add(self, j: int, valid: Bool[np.ndarray, "h w"]) -> None:
-        self.window(j)[:] = valid
-        self.found = self.found or bool(valid.any())
-
-    def finish(self, i: int) -> Bool[np.ndarray, "h w"]:
-        rows = self.tiling.rows
-        below = self.tiling.height if i == len(rows) - 1 else rows[i + 1]
-        return self._strip[: below - rows[i], : self.tiling.width].copy()
-
-
-def _read_windows(footprint: Footprint, tiling: Tiling, i: int, columns: tuple[int, ...]) -> list[Record]:
-    """The windows of one batch out of a single read: neighbours share pixels, and files are read by blocks."""
-    top, lefts, size = tiling.rows[i], [tiling.columns[j] for j in columns], tiling.size
-    together = RecordFootprint(footprint.read((top, lefts[0], size, lefts[-1] - lefts[0] + size)))
-    return [
-        dataclasses.replace(
-            together.read((0, left - lefts[0], size, size)), location_deg=footprint.location((top, left, size, size))
-        )
-        for left in lefts
-    ]
-
-
-def _any_valid(record: Record, size: int) -> Bool[np.ndarray, "h w"]:
-    """Pixels at which some sensor has data at some date."""
-    valid = np.zeros((size, size), bool)
-    for observation in record.observations.values():
-        seen = observation.valid.any(axis=-3)
-        if seen.shape == valid.shape:
-            valid |= seen
-    return valid

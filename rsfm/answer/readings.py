@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from rsfm.answer.areas import pixel_ha
+from rsfm.answer.areas import Ground
 from rsfm.answer.footprint import Footprint
 from rsfm.answer.maps import MapRows, SceneMap
 from rsfm.errors import UserError
@@ -202,4 +202,4 @@ def value_map(footprint: Footprint, question: str, quantity: Quantity, rows: Ite
 
 def ground_ha(footprint: Footprint) -> float:
     """Ground area of a footprint."""
-    return float((pixel_ha(footprint) * footprint.width).sum())
+    return Ground(footprint).whole_ha()

@@ -10,15 +10,16 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from rsfm.errors import UserError
+from rsfm.heads import ContrastiveHead
+from rsfm.heads.contrastive import RET
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Processor
 from rsfm.tasks.captioning import QUESTIONS
-from rsfm.types import Record, Sample
+from rsfm.types import Record, Sample, concatenate
 
-RET = "<ret>"
 # Ways to say that a picture shows something: the mean over them is steadier than any one (CLIP, arXiv:2103.00020).
 TEMPLATES = (
     "a satellite photo of {}.",
@@ -48,20 +49,40 @@ class Retriever:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        if self.model.contrastive is None:
+        if self._head_name is None:
             raise UserError(
                 "This checkpoint has no contrastive head, so it compares no pictures with texts. "
                 "Train one with experiments/configs/contrastive_aid.py."
             )
 
+    @property
+    def _head_name(self) -> str | None:
+        """The head with the joint space."""
+        heads = self.model.heads.items()
+        return next((name for name, opened in heads if isinstance(opened.head, ContrastiveHead)), None)
+
+    def _head(self, model: FoundationModel) -> ContrastiveHead:
+        head = model.heads[self._head_name].head
+        assert isinstance(head, ContrastiveHead)
+        return head
+
+    def _embed_pictures(self, model: FoundationModel, sample: Sample) -> Float[Array, "b e"]:
+        tokens, _ = model.encode(sample.observations, sample.location_deg)
+        return self._head(model).pictures(concatenate(list(tokens.values())))
+
+    def _embed_texts(self, model: FoundationModel, sample: Sample) -> Float[Array, "b e"]:
+        hidden, ids, valid = model.read_words(sample)
+        head = self._head(model)
+        return head.texts(hidden, head.place(ids, valid))
+
     def pictures(self, records: Sequence[Record]) -> Float[np.ndarray, "n e"]:
         """One vector a record, of whatever sensors it holds."""
         samples = [self.processor.prompt(records[i], QUESTIONS[0]) for i in range(len(records))]
-        return self._rows(samples, FoundationModel.embed_picture)
+        return self._rows(samples, self._embed_pictures)
 
     def texts(self, texts: Sequence[str]) -> Float[np.ndarray, "m e"]:
         """One vector a sentence, read as the answer to the first wording of the captioning task."""
-        return self._rows([self._text(text) for text in texts], FoundationModel.embed_text)
+        return self._rows([self._text(text) for text in texts], self._embed_texts)
 
     def classes(self, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Float[np.ndarray, "c e"]:
         """One vector a class: the direction of the mean over its wordings."""
@@ -73,8 +94,7 @@ class Retriever:
         self, records: Sequence[Record], names: Sequence[str], templates: Sequence[str] = TEMPLATES
     ) -> Float[np.ndarray, "n c"]:
         """Shares of probability of classes the model may never have been taught, told by their names alone."""
-        assert self.model.contrastive is not None
-        logits = float(self.model.contrastive.scale()) * self.pictures(records) @ self.classes(names, templates).T
+        logits = float(self._head(self.model).scale()) * self.pictures(records) @ self.classes(names, templates).T
         share = np.exp(logits - logits.max(1, keepdims=True))
         return share / share.sum(1, keepdims=True)
 
@@ -99,8 +119,7 @@ class Retriever:
     def _rows(
         self, samples: Sequence[Sample], embed: Callable[[FoundationModel, Sample], Any]
     ) -> Float[np.ndarray, "n e"]:
-        assert self.model.contrastive is not None
-        out = np.zeros((len(samples), self.model.contrastive.config.width), np.float32)
+        out = np.zeros((len(samples), self._head(self.model).config.width), np.float32)
         graphdef, state = nnx.split(self.model)
         run = jax.jit(lambda state, batch: embed(nnx.merge(graphdef, state), batch))
         for index, batch in _batches(samples, self.batch_size):

@@ -25,6 +25,7 @@ from rsfm.tasks.dialogue import plural
 from rsfm.tasks.forecasting import check_series
 from rsfm.tasks.regression import QUESTIONS as VALUE_QUESTIONS
 from rsfm.text import forms
+from rsfm.text.questions import plain
 from rsfm.types import Answer, Record
 
 
@@ -91,12 +92,18 @@ class Session:
         Raises:
             UserError: images or dates that do not carry the question; a form that does not fit it.
         """
-        question = printable(question)
+        question = plain(question)
         if form:
             forms.form(form)
         check_series(question, self._corner)
         check_question(self.processor.config.quantities, question)
         return self.answer(self.asked(question), question, form=form, max_new_tokens=max_new_tokens)
+
+    def check_form(self, question: str, form: str) -> None:
+        """Raises UserError for a form that the answer to a question cannot have, before anything is computed."""
+        asked = self.asked(question)
+        if from_map(asked):
+            readings.check_form(asked.kind, form, question)
 
     def answer(self, asked: Asked, question: str, *, form: str = "", max_new_tokens: int = 64) -> Answer:
         """The answer to what was asked."""
@@ -244,8 +251,3 @@ class Session:
 def from_map(asked: Asked) -> bool:
     """Whether a map answers: what was taught pixel by pixel is read pixel by pixel."""
     return asked.entry is not None and asked.entry.task in ("segmentation", "value_map")
-
-
-def printable(question: str) -> str:
-    """The question without lone surrogates, which no tokenizer reads."""
-    return question.encode("utf-8", "replace").decode("utf-8")

@@ -16,7 +16,7 @@ from rsfm.processor import Processor
 from rsfm.tasks.dialogue import MASK, VALUE
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
-from rsfm.types import Answer, Predictions, Record
+from rsfm.types import Answer, Record
 
 
 def whole(processor: Processor, footprint: Footprint) -> Record:
@@ -60,9 +60,8 @@ def answer_records(
             ]
             outputs = jax.device_get(forward(model, stack(again)).outputs)
         for i, (_, question) in enumerate(part):
-            one = {name: value[i] for name, value in outputs.items()}
-            nothing = np.zeros((1, 1), np.float32)
-            answers.append(processor.decode(question, said[i], Predictions(text_logits=nothing, outputs=one, aux={})))
+            one = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
+            answers.append(processor.decode(question, said[i], one))
     return answers
 
 
@@ -88,4 +87,4 @@ def written(
     while MASK in text:  # again: what closes up over a removed one may be one, too
         text = text.replace(MASK, "")
     pieces = text.split(VALUE)
-    return VALUE.join(pieces[: processor.config.max_values + 1]) or " "
+    return VALUE.join(pieces[: processor.config.slots(VALUE) + 1]) or " "

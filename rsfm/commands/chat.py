@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import lookup, one_line
+from rsfm.errors import lookup, one_line, printable
 
 HELP = """Ask in words; "Map the water." gives a map, "How many hectares of water are there?" a number with its interval.
   /map CLASSES   map classes, as in /map water, trees
@@ -26,6 +26,10 @@ def chat(
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
     unit: str | None = None,
+    bands: tuple[str, ...] = (),
+    wavelengths: Path | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
     allow_vrt: bool = False,
     out: Path | None = None,
     system: str = "",
@@ -46,9 +50,14 @@ def chat(
     Args:
         scenes: image files (GeoTIFF, COG, JP2, PNG, JPEG, ENVI, .mat, .npy) or folders of one-band images.
         checkpoint: name of a shipped checkpoint, or its folder.
-        sensor: one name for all scenes or one a scene; left out, it is told from the files.
+        sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
+            told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
+        wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
+        scale: physical = number * scale + offset, where files and products do not say so.
+        offset: see scale.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for the maps: mask.tif (COG), mask.geojson, overlay.png, then mask_2.tif and so on.
         system: what the model is told before the first question.
@@ -59,15 +68,19 @@ def chat(
     """
     from rsfm.answer.footprint import open_footprint
 
-    footprint = open_footprint(
-        scenes, sensors=sensor, dates=date, unit=unit, allow_vrt=allow_vrt
-    )  # before jax: errors come at once
+    how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
+    how["allow_vrt"] = allow_vrt
+    if wavelengths is not None:
+        from rsfm.data.reading.wavelengths import read_wavelengths
+
+        how["wavelengths_um"] = read_wavelengths(wavelengths)
+    footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
     from rsfm.answer.conversation import Conversation
     from rsfm.models.generate import Sampling
 
     Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    loaded = pretrained.load(checkpoint)
+    loaded = pretrained.load_foundation(checkpoint)
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     talk = Conversation(
         loaded.model,
@@ -131,12 +144,12 @@ class Terminal:
     def say(self, question: str) -> None:
         """Asks, prints the pieces, keeps a map."""
         for piece in self.talk.ask(question):
-            print(piece, end="", flush=True)
+            print(printable(piece), end="", flush=True)
         print(flush=True)
         if self.talk.forgotten:
             print(f"(the first {self.talk.forgotten} turns no longer fit into the context and were left out)")
         for note in self.talk.answer.notes:
-            print(f"({note})")
+            print(printable(f"({note})"))
         if self.talk.answer.mask is not None:
             self.keep()
 

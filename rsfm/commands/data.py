@@ -135,7 +135,7 @@ def describe(record: Record) -> dict[str, Any]:
     told: dict[str, Any] = {"id": record.id, "observations": {}}
     for name, observation in record.observations.items():
         t, h, w, c = observation.values.shape
-        there = observation.valid[..., None] & observation.band_valid[:, None, None]
+        there = observation.cells
         seen = observation.values[there]
         spread = f"{np.nanmin(seen):.4g} to {np.nanmax(seen):.4g}" if seen.size else "no valid pixel"
         size = f"{t} dates, {h} x {w} pixels of {float(observation.gsd_m):g} m, {c} bands"

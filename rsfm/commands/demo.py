@@ -35,7 +35,7 @@ def demo(
     from rsfm.commands.demonstration import package_folder, report, show
 
     package_folder()  # before the weights: its absence is the likeliest trouble
-    loaded = pretrained.load(checkpoint)
+    loaded = pretrained.load_foundation(checkpoint)
     with tempfile.TemporaryDirectory() as scratch, output_folder(out) as folder:
         shown = show(loaded, Path(scratch), patch=patch, questions=ask)
         answers = [answer for _, answer in shown.answers]

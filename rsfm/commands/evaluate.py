@@ -55,7 +55,7 @@ def evaluate(
         check_writable(out)
     from rsfm import pretrained
     from rsfm.scoring.evaluation import evaluate as score_of
-    from rsfm.scoring.evaluation import result_row
+    from rsfm.scoring.evaluation import evaluate_each, result_row
 
     loaded = pretrained.load(checkpoint)
     rows: list[dict[str, Any]] = []
@@ -63,8 +63,11 @@ def evaluate(
     shown: list[str] = []
     command = shlex.join(["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split])
     for each in tasks:
-        options: dict[str, Any] = {"batch_size": batch_size, "limit": limit, "progress": True}
-        scores, given = score_of(loaded.model, loaded.processor, records, each, **options)
+        options: dict[str, Any] = {"limit": limit, "progress": True}
+        if isinstance(loaded, pretrained.Pretrained):
+            scores, given = score_of(loaded.model, loaded.processor, records, each, batch_size=batch_size, **options)
+        else:
+            scores, given = evaluate_each(loaded.predict, records, each, **options)
         told = command if each == records.info.tasks[0] else f"{command} --task {each}"
         about = {"checkpoint": loaded.name, "dataset": name, "split": split, "command": told}
         rows += [result_row(score, **about) for score in scores]

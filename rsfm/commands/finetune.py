@@ -27,6 +27,7 @@ def finetune(
     quantize: str = "",
     calibrate: str = "",
     resume: bool = False,
+    change: bool = False,
     overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a checkpoint further on a data set; the result is the checkpoint OUT/model.
@@ -60,6 +61,7 @@ def finetune(
         quantize: keep the adapted layers' own weights in int8 or nf4 while training.
         calibrate: split, not trained on, whose maps of numbers the 90 % intervals are stretched to hold.
         resume: go on from the last state in the run folder.
+        change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
     from rsfm.commands.data import open_dataset
@@ -76,7 +78,7 @@ def finetune(
                 f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
                 f"kinds of maps and the tasks {', '.join(asked)}. Leave it out, or choose another split or --task."
             )
-    from rsfm.pretrained import find, load
+    from rsfm.pretrained import find, load_foundation
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
@@ -85,7 +87,7 @@ def finetune(
     if quantize and not lora:
         raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
     adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
-    loaded, folder = load(checkpoint), find(checkpoint).absolute()
+    loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
     config = experiment(
         loaded,
         folder,
@@ -99,7 +101,7 @@ def finetune(
         tasks=task,
     )
     config = apply_overrides(config, overrides)
-    trained = loop.train(config, out, resume=resume)
+    trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
         trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))
         problem = ""

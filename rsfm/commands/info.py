@@ -118,7 +118,7 @@ def _config_of(name: str, sizes: list[str]) -> Any:
     from rsfm.errors import UserError
 
     try:
-        return pretrained.load(name).config
+        return pretrained.load_foundation(name).config
     except UserError:
         if Path(name).exists():
             raise

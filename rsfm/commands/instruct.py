@@ -81,6 +81,8 @@ def write_pictures(record: Record, folder: Path, stem: str) -> list[str]:
     """Writes the record's dates as PNG files in order of time and returns their names."""
     from rsfm.data.writing.overlay import stretch
     from rsfm.data.writing.quicklook import quicklook
+    from rsfm.sensors.display import is_picture
+    from rsfm.sensors.named import sensor_of
 
     dates = max(each.values.shape[0] for each in record.observations.values())
     if 1 < dates <= MOST_DATES:
@@ -91,7 +93,7 @@ def write_pictures(record: Record, folder: Path, stem: str) -> list[str]:
     for t, each in enumerate(shown):
         names.append(f"{stem}.png" if len(shown) == 1 else f"{stem}_{t}.png")
         values = quicklook(each)
-        eight_bit = "aerial_rgb" in each.observations  # picture values already: no stretch
+        eight_bit = any(is_picture(sensor_of(name)) for name in each.observations)
         pixels = np.nan_to_num(values * 255).round().astype(np.uint8) if eight_bit else stretch(values)
         Image.fromarray(pixels).save(folder / names[-1], optimize=True)
     return names

@@ -121,9 +121,10 @@ def visible(footprint: Footprint) -> UInt8[np.ndarray, "h w 3"]:
     """The scene for the eye: an 8-bit picture as it is, anything else stretched."""
     from rsfm.data.writing.overlay import stretch
     from rsfm.data.writing.quicklook import quicklook
+    from rsfm.sensors.display import is_picture
 
     rgb = quicklook(footprint.overview(LARGEST))
-    shown = all(scene.sensor.name == "aerial_rgb" for scene in getattr(footprint, "scenes", ()))
+    shown = all(is_picture(scene.sensor) for scene in getattr(footprint, "scenes", ()))
     return np.nan_to_num(rgb * 255).round().clip(0, 255).astype(np.uint8) if shown else stretch(rgb)
 
 

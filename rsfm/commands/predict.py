@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from rsfm.errors import UserError
+from rsfm.errors import UserError, printable
 from rsfm.types import Answer
 
 
@@ -20,6 +20,10 @@ def predict(
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
     unit: str | None = None,
+    bands: tuple[str, ...] = (),
+    wavelengths: Path | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
     allow_vrt: bool = False,
     out: Path | None = None,
     overlap: float = 0.25,
@@ -47,9 +51,14 @@ def predict(
             {"properties": {"scene": {"enum": ["airport", "forest"]}, "trees": {"type": "integer"}}}.
         max_new_tokens: longest answer in tokens.
         checkpoint: name of a shipped checkpoint, or its folder.
-        sensor: one name for all scenes or one a scene; left out, it is told from the files.
+        sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
+            told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
+        bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
+        wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
+        scale: physical = number * scale + offset, where files and products do not say so.
+        offset: see scale.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
         out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.
@@ -62,24 +71,26 @@ def predict(
         raise UserError(f"max_new_tokens {max_new_tokens}: expected 1 or more.")
     from rsfm.answer.footprint import open_footprint
 
-    footprint = open_footprint(
-        scenes, sensors=sensor, dates=date, unit=unit, allow_vrt=allow_vrt
-    )  # before jax: errors come at once
+    how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
+    how["allow_vrt"] = allow_vrt
+    if wavelengths is not None:
+        from rsfm.data.reading.wavelengths import read_wavelengths
+
+        how["wavelengths_um"] = read_wavelengths(wavelengths)
+    footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
     from rsfm.answer.products import write_products
-    from rsfm.answer.readings import check_form
-    from rsfm.answer.session import Session, from_map
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.text import forms
 
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True, "name": loaded.name}
-    session = Session(loaded.model, loaded.processor, footprint, **options)
-    for question, asked in ((question, session.asked(question)) for question in ask):
-        if form and from_map(asked):
-            check_form(asked.kind, form, question)
+    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
+    session = loaded.session(footprint, **options)
+    if form:
+        for question in ask:
+            session.check_form(question, form)
 
     def answers() -> list[Answer]:
         return [session.ask(question, form=form, max_new_tokens=max_new_tokens) for question in ask]
@@ -96,11 +107,11 @@ def predict(
         print_json({**about, "answers": [answer.to_json() for answer in found]})
         return
     for answer in found:
-        print(answer_text(answer))
+        print(printable(answer_text(answer)))
     for note in dict.fromkeys(note for answer in found for note in answer.notes):
-        print(f"note: {note}", file=sys.stderr)
+        print(printable(f"note: {note}"), file=sys.stderr)
     if out is not None:
-        print(f"wrote {', '.join(names)} to {out}")
+        print(printable(f"wrote {', '.join(names)} to {out}"))
 
 
 def answer_text(answer: Answer) -> str:

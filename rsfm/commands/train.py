@@ -13,6 +13,7 @@ def train(
     *,
     out: Path,
     resume: bool = False,
+    change: bool = False,
     overrides: tuple[str, ...] = (),
 ) -> int:
     """Trains a model. SIGTERM or Ctrl-C saves the state; --resume goes on from it and lands on the same numbers.
@@ -30,9 +31,10 @@ def train(
         config: a name in experiments/configs, a Python file that defines CONFIG, or a run's config.json.
         out: run folder.
         resume: go on from the last state in the run folder.
+        change: with --resume: go on though the config is another than the run was started with.
         overrides: fields of the config by dotted name.
     """
-    return train_config(config, out, resume=resume, overrides=overrides)
+    return train_config(config, out, resume=resume, change=change, overrides=overrides)
 
 
 def train_config(
@@ -40,6 +42,7 @@ def train_config(
     out: Path,
     *,
     resume: bool,
+    change: bool = False,
     overrides: tuple[str, ...],
     engine: Callable[..., Any] | None = None,
     program: str = "rsfm train",
@@ -47,7 +50,7 @@ def train_config(
     """Trains and exports; the exit code is 0 at the end, 143 or 130 where a signal stopped it and --resume goes on.
 
     Args:
-        config, out, resume, overrides: as in `train`.
+        config, out, resume, change, overrides: as in `train`.
         engine: what runs the step, see rsfm.training.engine; jit over a mesh if not given.
         program: how it was started, for the card.
     """
@@ -56,12 +59,12 @@ def train_config(
     from rsfm.training.overrides import apply_overrides
     from rsfm.training.taught import described
 
-    distributed.initialize()
-    experiment = apply_overrides(loop.load_config(config), overrides)
-    trained = loop.train(experiment, out, resume=resume, engine=engine or JitEngine)
-    if trained.exit_code == 0:
-        trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
-        export(trained, out, experiment.name, f"{program} {config} --out {out} {' '.join(overrides)}".strip())
+    with distributed.together():
+        experiment = apply_overrides(loop.load_config(config), overrides)
+        trained = loop.train(experiment, out, resume=resume, change=change, engine=engine or JitEngine)
+        if trained.exit_code == 0:
+            trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
+            export(trained, out, experiment.name, f"{program} {config} --out {out} {' '.join(overrides)}".strip())
     return trained.exit_code
 
 

@@ -1,16 +1,17 @@
-"""Heads: what the decoder's special tokens open. `HEADS[name](HEADS[name].config_type(...), width, ..., rngs=...)`."""
+"""Heads: the kinds of output a model has, each with everything that belongs to it. Special tokens of an answer open them."""
 
+from rsfm.heads.base import Fit, Head, HeadConfig, Part, Passage, Spans, Terms, Widths, head_kind, head_options
 from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
-from rsfm.heads.text import TextConfig, TextHead
-from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, make_value_head, value_band
+from rsfm.heads.reconstruction import ReconstructionConfig, ReconstructionHead
+from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, value_band
 
-HEADS: dict[str, type[TextHead] | type[ValueHead] | type[MaskHead] | type[ContrastiveHead]] = {
-    "text": TextHead,
+HEADS: dict[str, type[Head]] = {
     "value": ValueHead,
     "mask": MaskHead,
     "contrastive": ContrastiveHead,
+    "reconstruction": ReconstructionHead,
 }
 
 __all__ = [
@@ -20,13 +21,22 @@ __all__ = [
     "ContrastiveHead",
     "ExpertConfig",
     "ExpertSpan",
+    "Fit",
+    "Head",
+    "HeadConfig",
     "MaskConfig",
     "MaskHead",
-    "TextConfig",
-    "TextHead",
+    "Part",
+    "Passage",
+    "ReconstructionConfig",
+    "ReconstructionHead",
+    "Spans",
+    "Terms",
     "ValueConfig",
     "ValueHead",
+    "Widths",
     "distribution",
-    "make_value_head",
+    "head_kind",
+    "head_options",
     "value_band",
 ]

@@ -6,16 +6,20 @@ A retrieval token read by a language model: FROMAGe (arXiv:2301.13823), in remot
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from rsfm.errors import UserError
+from rsfm.heads.base import Head, Widths
 from rsfm.nn.linear import Linear
 from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
 
+RET = "<ret>"
 MAX_SCALE = 100.0  # as CLIP clips it
 STARTS = {"softmax": (1 / 0.07, 0.0), "sigmoid": (10.0, -10.0)}  # scale and bias at birth: CLIP's, SigLIP's
 
@@ -39,13 +43,16 @@ class Queued(nnx.Variable):
     """State of training that is no parameter: not saved with the weights."""
 
 
-class ContrastiveHead(nnx.Module):
-    """`head.pictures(tokens)` and `head.texts(hidden, at)`, unit vectors; compare them by their product."""
+class ContrastiveHead(Head):
+    """`head.pictures(tokens)` and `head.texts(hidden, at)`, unit vectors; compare them by their product.
+
+    No token of an answer opens it: the objective "contrast" and retrieval call it.
+    """
 
     config_type = ContrastiveConfig
 
-    def __init__(self, config: ContrastiveConfig, width: int, token_width: int, *, rngs: nnx.Rngs):
-        self.config = config
+    def __init__(self, config: ContrastiveConfig, widths: Widths, *, rngs: nnx.Rngs):
+        self.config, width, token_width = config, widths.text, widths.token
         self.pool = Linear(token_width, 1, axes=("embed", None), scale=0.0, rngs=rngs)  # at birth the plain mean
         self.token_norm, self.text_norm = RMSNorm(token_width), RMSNorm(width)
         self.from_token = Linear(token_width, config.width, rngs=rngs)
@@ -56,6 +63,15 @@ class ContrastiveHead(nnx.Module):
         empty = jnp.zeros((config.queue, config.width))
         self.picture_queue = Queued(empty) if config.queue else None
         self.text_queue = Queued(jnp.copy(empty)) if config.queue else None
+
+    @classmethod
+    def check_vocabulary(cls, config: ContrastiveConfig, special: Mapping[str, int]) -> None:
+        """The retrieval token must be the one the tokenizer writes, or no text would be compared at all."""
+        if special[RET] != config.ret_id:
+            raise UserError(
+                f"ret_id {config.ret_id} of the contrastive head: expected {special[RET]}, the id of {RET} in this tokenizer. "
+                f"Set ret_id={special[RET]}."
+            )
 
     def pictures(self, tokens: Tokens) -> Float[Array, "b e"]:
         """A weighted mean of the valid tokens, projected."""
@@ -79,17 +95,13 @@ class ContrastiveHead(nnx.Module):
         """Factor of the products, learned, at most MAX_SCALE."""
         return jnp.minimum(jnp.exp(self.log_scale[...]), MAX_SCALE)
 
-    def outputs(self, pictures: Float[Array, "b e"], texts: Float[Array, "b e"]) -> dict[str, Array]:
-        """What the contrastive loss reads; rows of the queues count from the latest."""
-        out = {"picture_embedding": pictures, "text_embedding": texts}
-        rows = (len(pictures),)
-        out |= {
-            "contrast_scale": jnp.broadcast_to(self.scale(), rows),
-            "contrast_bias": jnp.broadcast_to(self.bias[...], rows),
+    def queues(self) -> dict[str, Array | None]:
+        """Pairs of earlier batches, the latest first, as the softmax loss takes them; None without a queue."""
+        pictures, texts = self.picture_queue, self.text_queue
+        return {
+            "left_queue": None if pictures is None else pictures[...],
+            "right_queue": None if texts is None else texts[...],
         }
-        if self.picture_queue is not None and self.text_queue is not None:
-            out |= {"picture_queue": self.picture_queue[...], "text_queue": self.text_queue[...]}
-        return out
 
     def push(self, pictures: Float[Array, "b e"], texts: Float[Array, "b e"], valid: Bool[Array, " b"]) -> None:
         """Puts the pairs of this batch before those of earlier ones; the oldest fall out. A no-op without a queue."""

@@ -13,13 +13,13 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from rsfm.models.encoder import TappedTokens, concatenate
+from rsfm.models.encoder import TappedTokens
 from rsfm.nn.attention import Attention
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
 from rsfm.pytree import replace
-from rsfm.types import Tokens
+from rsfm.types import Tokens, concatenate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ def merge_cells(tokens: Tokens, edge: int) -> Tokens:
 
     inside: Bool[Array, "b n m"] = cells(tokens.mask[..., None])[..., 0]
     x = jnp.where(inside[..., None], cells(tokens.embeddings), 0)
-    position = jnp.where(inside[..., None], cells(tokens.position), 0).sum(2)
+    position = jnp.where(inside[..., None], cells(tokens.position), 0).sum(2)  # a cell's members are of one date
     grid = (t, -(-rows // edge), -(-columns // edge)) if tokens.grid else None
     return Tokens(
         embeddings=rearrange(x, "b n m d -> b n (m d)"),

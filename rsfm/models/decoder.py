@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from rsfm.heads import TextConfig, TextHead
+from rsfm.models.text_head import TextConfig, TextHead
 from rsfm.nn.attention import KVCache
 from rsfm.nn.layout import lay_out
 from rsfm.nn.rope import RopeScaling, text_angles

@@ -1,10 +1,11 @@
 """The model: streams -> tokens -> encoder -> connector -> decoder -> heads, in one pure forward pass.
 
-b batch · n tokens · q prefix · s text · v values · m masks · h w pixels · d width
+b batch · n tokens · q prefix · s text · v spans · h w pixels · d width
 """
 
 import dataclasses
 import json
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -14,19 +15,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import lookup
-from rsfm.heads import (
-    ContrastiveConfig,
-    ContrastiveHead,
-    ExpertConfig,
-    ExpertSpan,
-    MaskConfig,
-    MaskHead,
-    ValueConfig,
-    make_value_head,
-)
+from rsfm.heads import HEADS, ExpertConfig, ExpertSpan, HeadConfig, Spans, Terms, Widths, head_kind, head_options
 from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, image_by_image
 from rsfm.models.decoder import Decoder, DecoderConfig, PlacedTokens
-from rsfm.models.encoder import Encoder, concatenate
+from rsfm.models.encoder import Encoder
+from rsfm.models.necks import NECKS, NeckConfig
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
 from rsfm.models.towered import ToweredConfig, ToweredTokenizer
 from rsfm.nn.layout import lay_out
@@ -35,7 +28,7 @@ from rsfm.pytree import replace
 from rsfm.text.numeric import NumberConfig, NumberEmbedding
 from rsfm.tokenizers import TOKENIZERS
 from rsfm.tokenizers.positions import LocationTokenizer
-from rsfm.types import Observation, Predictions, Sample, StreamSpec, Tokens
+from rsfm.types import Memory, Observation, Predictions, Sample, StreamSpec, Tokens, base_name, concatenate
 
 STREAM_TOKENIZERS: dict[str, tuple[type, Any]] = TOKENIZERS | {"towered": (ToweredConfig, ToweredTokenizer)}
 
@@ -63,9 +56,9 @@ class ModelConfig:
     """Attributes:
     streams: by name; a Sample may hold any of them.
     token_budget: encoder tokens kept per sample, valid ones first; 0 = all.
-    experts: of the value and mask heads alike.
+    heads: the kinds of output by name; every one whose special token an answer may hold is opened by it.
+    necks: what dense heads look at, by name.
     numbers: how numbers in questions come in; "text" and "digits" are tokens like others.
-    contrastive: one space of pictures and sentences; None = none.
     compute_dtype: "float32" or "bfloat16"; parameters, norms, softmax and losses stay in float32.
     """
 
@@ -74,15 +67,39 @@ class ModelConfig:
     token_budget: int = 0
     connector: ConnectorConfig = dataclasses.field(default_factory=ConnectorConfig)
     decoder: DecoderConfig
-    experts: ExpertConfig = dataclasses.field(default_factory=lambda: ExpertConfig())
-    value: ValueConfig = dataclasses.field(default_factory=lambda: ValueConfig())
-    mask: MaskConfig = dataclasses.field(default_factory=lambda: MaskConfig())
+    heads: dict[str, HeadConfig] = dataclasses.field(default_factory=lambda: opened_heads(ExpertConfig()))
+    necks: dict[str, NeckConfig] = dataclasses.field(default_factory=lambda: {"pixels": NeckConfig()})
     numbers: NumberConfig = dataclasses.field(default_factory=lambda: NumberConfig())
-    contrastive: ContrastiveConfig | None = None
     compute_dtype: str = "float32"
 
     def __hash__(self) -> int:
         return hash(json.dumps(to_json(self), sort_keys=True))
+
+
+def opened_heads(experts: ExpertConfig | None = None) -> dict[str, HeadConfig]:
+    """A head of every kind that a special token opens, with the same routing."""
+    return {name: HeadConfig(experts=experts) for name, kind in HEADS.items() if kind.token}
+
+
+class OpenedHead(nnx.Module):
+    """A head behind its experts: `opened(spans, memory) -> outputs, aux`."""
+
+    def __init__(self, name: str, config: HeadConfig, widths: Widths, *, rngs: nnx.Rngs):
+        kind = head_kind(HEADS, name, config)
+        self.neck = config.neck if kind.dense else ""
+        self.experts = None if config.experts is None else ExpertSpan(config.experts, widths.text, rngs=rngs)
+        self.head = kind.make(head_options(kind, name, config), widths, rngs=rngs)
+
+    def __call__(self, spans: Spans, memory: Memory) -> tuple[Any, dict[str, Array]]:
+        """The head's outputs of every span, and its router's scalars."""
+        if self.experts is None:
+            return self.head(spans, memory, self.neck), {}
+        hidden, aux = self.experts(spans.hidden, spans.valid)
+        return self.head(replace(spans, hidden=hidden), memory, self.neck), aux
+
+    def loss(self, outputs: Any, targets: dict[str, Array]) -> Terms:
+        """See Head.loss."""
+        return self.head.loss(outputs, targets)
 
 
 class FoundationModel(nnx.Module):
@@ -106,42 +123,62 @@ class FoundationModel(nnx.Module):
         kind = lookup(CONNECTORS, "connector", config.connector.kind)
         self.connector = (TappedConnector if taps else kind)(config.connector, width, text_width, rngs=rngs)
         self.decoder = Decoder(config.decoder, rngs=rngs)
-        self.value_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
-        self.mask_experts = ExpertSpan(config.experts, text_width, rngs=rngs)
-        self.value_head = make_value_head(config.value, text_width, width, rngs=rngs)
-        self.mask_head = MaskHead(config.mask, text_width, width, rngs=rngs)
-        joint = config.contrastive
-        self.contrastive = None if joint is None else ContrastiveHead(joint, text_width, width, rngs=rngs)
+        self.heads = nnx.Dict(
+            {name: OpenedHead(name, head, self._widths(head), rngs=rngs) for name, head in sorted(config.heads.items())}
+        )
+        self.necks = nnx.Dict(
+            {
+                name: lookup(NECKS, "neck", neck.kind)(neck, width, rngs=rngs)
+                for name, neck in sorted(config.necks.items())
+            }
+        )
         apart = config.numbers.kind not in ("text", "digits")
         self.number_embedding = NumberEmbedding(config.numbers, text_width, rngs=rngs) if apart else None
 
     def __call__(self, sample: Sample) -> Predictions:
-        """Text logits at every position, and the outputs of the heads that the sample's targets ask for."""
-        memory, aux = self.encode(sample.observations, sample.location_deg)
-        text = (sample.text_ids, sample.text_valid, self.numbers_in(sample), self.images_in(sample, memory))
-        hidden, decoder_aux = self.decoder(self.prefix(memory), *text)
-        aux = _add(aux, decoder_aux)
-        outputs: dict[str, Array] = {}
-        if "value_position" in sample.targets:
-            values, value_aux = self.values(hidden, sample.targets["value_position"], memory)
-            outputs |= values
-            aux = _add(aux, value_aux)
-        if "mask_position" in sample.targets:
-            masks, mask_aux = self.masks(hidden, sample.targets["mask_position"], sample.observations, memory)
-            outputs |= masks
-            aux = _add(aux, mask_aux)
-        if self.contrastive is not None:
-            outputs |= self.contrast(sample, memory, self.contrastive)
+        """Text logits at every position, and the outputs of the heads that the sample's targets name."""
+        tokens, aux = self.encode(sample.observations, sample.location_deg)
+        text = (sample.text_ids, sample.text_valid, self.numbers_in(sample), self.images_in(sample, tokens))
+        hidden, decoder_aux = self.decoder(self.prefix(tokens), *text)
+        position = {name: targets["position"] for name, targets in sample.targets.items()}
+        outputs, heads_aux = self.open(hidden, position, sample.observations, tokens)
+        aux = _add(_add(aux, decoder_aux), heads_aux)
         return Predictions(text_logits=self.logits(hidden), outputs=outputs, aux=aux)
+
+    def open(
+        self,
+        hidden: Float[Array, "b s d"],
+        position: dict[str, Int[Array, "b _"]],
+        observations: dict[str, Observation],
+        tokens: dict[str, Tokens],
+    ) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The outputs of heads, by name, at the places of their tokens in the text; -1 = an empty slot."""
+        memory = self.memory(observations, tokens, {self.heads[name].neck for name in position})
+        outputs: dict[str, Any] = {}
+        aux: dict[str, Array] = {}
+        for name, places in position.items():
+            spans = Spans(hidden=spans_at(hidden, places), valid=jnp.asarray(places) >= 0)
+            outputs[name], head_aux = self.heads[name](spans, memory)
+            aux = _add(aux, head_aux)
+        return outputs, aux
+
+    def memory(self, observations: dict[str, Observation], tokens: dict[str, Tokens], necks: Collection[str]) -> Memory:
+        """What heads may look at: the tokens, and the pixels of the named necks."""
+        names = [name for name, observation in observations.items() if observation.values.shape[-2] > 1]
+        wanted = sorted(set(necks) - {""})
+        assert names or not wanted, "a dense head needs a stream with more than one pixel"
+        seen, streams = {n: tokens[n] for n in names}, {n: observations[n] for n in names}
+        return Memory(tokens=tokens, pixels={name: self.necks[name](seen, streams, self._pixels) for name in wanted})
 
     def encode(
         self, observations: dict[str, Observation], location_deg: Float[Array, "b 2"]
     ) -> tuple[dict[str, Tokens], dict[str, Array]]:
         """Encoded tokens of each stream, and of the "location"."""
         dtype = jnp.dtype(self.config.compute_dtype)
-        parts = {name: self._tokenize(name, observation, dtype) for name, observation in observations.items()}
+        parts = {name: self.tokenize(name, observation) for name, observation in observations.items()}
         parts["location"] = _cast(self.location(location_deg), dtype)
-        encoded, aux = self.encoder(concatenate(list(parts.values())))
+        lengths = tuple(part.mask.shape[1] for part in parts.values())
+        encoded, aux = self.encoder(concatenate(list(parts.values())), lengths)
         out, start = {}, 0
         for name, part in parts.items():
             stop = start + part.mask.shape[1]
@@ -187,69 +224,36 @@ class FoundationModel(nnx.Module):
         """Next-token logits, in the decoder's way."""
         return self.decoder.logits(hidden)
 
-    def values(
-        self, hidden: Float[Array, "b s d"], position: Int[Array, "b v"], memory: dict[str, Tokens]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """What `rsfm.heads.distribution` reads, standardized, at each <value> token."""
-        spans, aux = self.value_experts(spans_at(hidden, position), position >= 0)
-        return self.value_head(spans, concatenate(list(memory.values()))), aux
-
-    def masks(
-        self,
-        hidden: Float[Array, "b s d"],
-        position: Int[Array, "b m"],
-        observations: dict[str, Observation],
-        memory: dict[str, Tokens],
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Logits of each <mask> token over the pixels of the spatial streams, which share one grid."""
-        spans, aux = self.mask_experts(spans_at(hidden, position), position >= 0)
-        names = [name for name, observation in observations.items() if observation.values.shape[-2] > 1]
-        assert names, "a mask needs a stream with more than one pixel"
-        tokens = _merge_grids([memory[name] for name in names])
-        pixels, valid = self._pixels({name: observations[name] for name in names})
-        return {"mask_logits": self.mask_head(spans, tokens, pixels.astype(spans.dtype), valid)}, aux
-
-    def contrast(self, sample: Sample, memory: dict[str, Tokens], head: ContrastiveHead) -> dict[str, Array]:
-        """Pictures and texts in their joint space; the text is read without the picture, up to its `<ret>` token."""
-        pictures, texts = head.pictures(concatenate(list(memory.values()))), self.embed_text(sample)
-        outputs = head.outputs(pictures, texts)
-        head.push(pictures, texts, head.place(sample.text_ids, sample.text_valid) >= 0)
-        return outputs
-
-    def embed_picture(self, sample: Sample) -> Float[Array, "b e"]:
-        """Unit vectors of what the streams show; the text is not read."""
-        assert self.contrastive is not None, "the model has no contrastive head"
-        memory, _ = self.encode(sample.observations, sample.location_deg)
-        return self.contrastive.pictures(concatenate(list(memory.values())))
-
-    def embed_text(self, sample: Sample) -> Float[Array, "b e"]:
-        """Unit vectors of the texts, which end in `<ret>`; the streams are not read."""
-        assert self.contrastive is not None, "the model has no contrastive head"
+    def read_words(self, sample: Sample) -> tuple[Float[Array, "b s d"], Int[Array, "b s"], Bool[Array, "b s"]]:
+        """The decoder's hidden states of the words alone, with their ids and validity; the streams are not read."""
         batch, width = sample.text_ids.shape[0], self.config.decoder.transformer.width
         nothing = Tokens(
             embeddings=jnp.zeros((batch, 0, width), self.config.compute_dtype),
             mask=jnp.zeros((batch, 0), bool),
             position=jnp.zeros((batch, 0, 3)),
         )
-        text_ids, text_valid = sample.text_ids, sample.text_valid
-        if sample.text_images is not None:  # the words alone, close together as in a text without images
+        text_ids, text_valid = jnp.asarray(sample.text_ids), jnp.asarray(sample.text_valid)
+        if sample.text_images is not None:  # close together, as in a text without images
             words = text_valid & (sample.text_images < 0)
             order = jnp.argsort(~words, axis=1, stable=True)
             text_ids, text_valid = (jnp.take_along_axis(x, order, axis=1) for x in (text_ids, words))
         hidden, _ = self.decoder(nothing, text_ids, text_valid)
-        return self.contrastive.texts(hidden, self.contrastive.place(text_ids, text_valid))
+        return hidden, text_ids, text_valid
 
-    def _tokenize(self, name: str, observation: Observation, dtype: Any) -> Tokens:
-        tokens = self.tokenizers[name](replace(observation, values=observation.values.astype(dtype)))
-        return _cast(self.temporal[name](_cast(tokens, dtype)), dtype)
+    def _widths(self, head: HeadConfig) -> Widths:
+        config = self.config
+        neck = config.necks.get(head.neck, NeckConfig())
+        return Widths(text=config.decoder.transformer.width, token=config.encoder.width, pixel=neck.width)
 
-    def _pixels(self, observations: dict[str, Observation]) -> tuple[Float[Array, "b h w f"], Bool[Array, "b h w"]]:
-        features, valid = [], []
-        for name, observation in observations.items():
-            seen = (observation.valid & observation.band_valid.any(-1)[..., None, None]).any(1)
-            features.append(self.tokenizers[name].pixels(observation) * seen[..., None])
-            valid.append(seen)
-        return sum(features[1:], features[0]), jnp.stack(valid).any(0)
+    def tokenize(self, name: str, observation: Observation) -> Tokens:
+        """The tokens of one stream's observation, its dates joined as the stream's temporal encoder joins them."""
+        dtype = jnp.dtype(self.config.compute_dtype)
+        stream = base_name(name)
+        tokens = self.tokenizers[stream](replace(observation, values=observation.values.astype(dtype)))
+        return _cast(self.temporal[stream](_cast(tokens, dtype)), dtype)
+
+    def _pixels(self, stream: str, observation: Observation) -> Float[Array, "b h w k"]:
+        return self.tokenizers[base_name(stream)].pixels(observation)
 
 
 def spans_at(hidden: Float[Array, "b s d"], position: Int[Array, "b v"]) -> Float[Array, "b v d"]:
@@ -263,22 +267,6 @@ def _tokenizer(stream: StreamConfig, width: int, rngs: nnx.Rngs) -> Any:
     config, module = lookup(STREAM_TOKENIZERS, "tokenizer", stream.tokenizer)
     options = {"patch": stream.spec.patch, **stream.options}
     return module(from_json(config, options, where=f"options of tokenizer {stream.tokenizer}"), width, rngs=rngs)
-
-
-def _merge_grids(parts: list[Tokens]) -> Tokens:
-    """Mean over the valid tokens of all streams, dates and groups of each place: one (1, rows, columns) grid."""
-    grids = {part.grid[1:] if part.grid else None for part in parts}
-    assert len(grids) == 1 and None not in grids, f"streams of one mask must share rows and columns, got {grids}"
-    rows, columns = grids.pop() or (0, 0)
-    total, count = jnp.zeros(()), jnp.zeros(())
-    for part in parts:
-        x = part.embeddings.reshape(part.mask.shape[0], -1, rows * columns, part.embeddings.shape[-1])
-        weight = part.mask.reshape(*x.shape[:3], 1).astype(x.dtype)
-        total, count = total + (x * weight).sum(1), count + weight.sum(1)
-    places = parts[0].position[:, : rows * columns]
-    return Tokens(
-        embeddings=total / jnp.maximum(count, 1.0), mask=count[..., 0] > 0, position=places, grid=(1, rows, columns)
-    )
 
 
 def _cast(tokens: Tokens, dtype: Any) -> Tokens:

@@ -1,9 +1,9 @@
 """One dial: the same architecture from a laptop to a pod."""
 
-from rsfm.heads import ExpertConfig, MaskConfig, ValueConfig
+from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
-from rsfm.models.foundation import ModelConfig, StreamConfig
+from rsfm.models.foundation import ModelConfig, StreamConfig, opened_heads
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.types import StreamSpec
 
@@ -81,9 +81,7 @@ def _size(
         token_budget=budget,
         connector=ConnectorConfig(queries=queries, heads=width // head_dim),
         decoder=DecoderConfig(transformer=stack(text_width, text_depth, 3), vocabulary=VOCABULARY),
-        experts=ExpertConfig(experts=experts, hidden=expert_hidden, shared_hidden=expert_hidden),
-        value=ValueConfig(),
-        mask=MaskConfig(),
+        heads=opened_heads(ExpertConfig(experts=experts, hidden=expert_hidden, shared_hidden=expert_hidden)),
         compute_dtype=dtype,
     )
 

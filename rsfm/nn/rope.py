@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from rsfm.errors import lookup
 
@@ -68,6 +68,12 @@ SLOWED: dict[str, Callable[[np.ndarray, RopeScaling], np.ndarray]] = {
     "llama3": llama3_share,
     "linear": lambda frequency, scaling: np.full_like(frequency, 1 / scaling.factor),
 }
+
+
+def days_since_first(day: Float[Array, "b n"], seen: Bool[Array, "b n"]) -> Float[Array, "b n"]:
+    """Days since the first dated token of each row that is seen; 0 where a token has no date, so that it turns nothing."""
+    first = jnp.min(jnp.where(seen & jnp.isfinite(day), day, jnp.inf), axis=1, keepdims=True)
+    return jnp.where(jnp.isfinite(day), day - jnp.where(jnp.isfinite(first), first, 0.0), 0.0)
 
 
 def ground_angles(position: Float[Array, "b n 3"], head_dim: int) -> Float[Array, "b n r"]:

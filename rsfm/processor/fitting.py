@@ -1,4 +1,4 @@
-"""Observations and masks of any size in the fixed shape of a stream: shrunk where larger, padded where smaller.
+"""Observations of any size in the fixed shape of a stream: shrunk where larger, padded where smaller.
 
 t acquisitions · h w pixels · c bands · i j pixels of the window
 """
@@ -6,12 +6,11 @@ t acquisitions · h w pixels · c bands · i j pixels of the window
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 
 from rsfm.errors import UserError
-from rsfm.tasks.dialogue import OTHER
-from rsfm.types import Mask, Observation, StreamSpec
+from rsfm.types import Observation, StreamSpec
 
 
 def padded_times(times: int, spec: StreamSpec) -> int:
@@ -46,13 +45,14 @@ def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
 
 
 def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
-    """Area averages over valid pixels."""
+    """Area averages over valid pixels, band by band where some lack bands."""
     valid = np.asarray(observation.valid, np.float32)
-    values = np.asarray(observation.values) * valid[..., None]
-    weight = np.stack([_box(v, height, width) for v in valid])
-    mean = np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
-    mean = mean / np.maximum(weight, 1e-6)[..., None]
-    kept = weight > 0.01
+    kept = np.stack([_box(v, height, width) for v in valid]) > 0.01
+    lacking = valid[..., None].astype(bool) & np.isnan(observation.values)
+    weights = np.where(lacking, np.float32(0), valid[..., None])
+    values = np.where(weights > 0, observation.values, np.float32(0))
+    weight, total = (_boxes(each, height, width) for each in (weights if lacking.any() else valid[..., None], values))
+    mean = np.where(weight > 0.01, total / np.maximum(weight, 1e-6), np.float32(np.nan))
     return dataclasses.replace(
         observation,
         values=np.where(kept[..., None], mean, 0.0).astype(np.float32),
@@ -61,25 +61,9 @@ def _shrink(observation: Observation, height: int, width: int, factor: float) ->
     )
 
 
+def _boxes(values: Float[np.ndarray, "t h w c"], height: int, width: int) -> Float[np.ndarray, "t i j c"]:
+    return np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
+
+
 def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
     return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
-
-
-def possible_slots(mask: Mask) -> Int[np.ndarray, "h w"]:
-    """Bit i set: the pixel may be of the i-th class asked for, counted from 1; bit 0: of none; no bit: unlabelled."""
-    bit = {OTHER: 1} | {i: 2 << i for i in range(len(mask.legend))}
-    sets = [*(bit[i] for i in range(len(mask.legend))), *(sum(bit[i] for i in each) for each in mask.either)]
-    table = np.array([*sets, bit[OTHER], 0], np.int32)  # OTHER is -2, unlabelled -1
-    return table[mask.class_index]
-
-
-def fit_mask(slot: Int[np.ndarray, "h w"], size: int) -> Int[np.ndarray, "{size} {size}"]:
-    """Nearest pixels where larger than the window, unlabelled beyond its edge where smaller."""
-    shrink = max(slot.shape) / size
-    if shrink > 1:
-        height, width = (max(1, round(n / shrink)) for n in slot.shape)
-        slot = np.asarray(Image.fromarray(slot).resize((width, height), Image.Resampling.NEAREST))
-    return np.pad(
-        slot,
-        ((0, size - slot.shape[0]), (0, size - slot.shape[1])),
-    ).astype(np.int32)

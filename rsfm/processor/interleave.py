@@ -15,7 +15,7 @@ from rsfm.processor.config import ProcessorConfig
 from rsfm.processor.fitting import padded_times
 from rsfm.text.chat import IMAGE, SPOT
 from rsfm.text.mentions import at_images, image_words, images, named_image, place_images
-from rsfm.types import Observation, Record
+from rsfm.types import Observation, Record, base_name
 
 Turns = Sequence[tuple[str, str | None]]
 StreamOf = Callable[[str, Observation], str]  # which stream reads a sensor's observation
@@ -73,6 +73,16 @@ class _Image:
     words: str
     first: int  # of its tokens
     tokens: int
+
+
+def stream_slots(record: Record, stream_of: StreamOf) -> dict[str, tuple[str, Observation]]:
+    """Which observation of a record stands in which slot: the first of a stream in "optical", the next in "optical/2"."""
+    slots: dict[str, tuple[str, Observation]] = {}
+    for name, each in record.observations.items():
+        stream = stream_of(name, each)
+        number = 1 + sum(base_name(slot) == stream for slot in slots)
+        slots[stream if number == 1 else f"{stream}/{number}"] = (name, each)
+    return slots
 
 
 def told_images(config: ProcessorConfig, record: Record, stream_of: StreamOf) -> tuple[str, ...]:
@@ -139,14 +149,15 @@ def _images(config: ProcessorConfig, record: Record, stream_of: StreamOf) -> tup
     """The images in the order they are told, and how many image tokens the sample has."""
     layout = config.images
     assert layout is not None
-    streams = {stream_of(name, each): (name, each) for name, each in record.observations.items()}
+    slots = stream_slots(record, stream_of)
     first, start = {}, 0
-    for stream in sorted(streams):
-        name, each = streams[stream]
+    for slot in sorted(slots):
+        (name, each), stream = slots[slot], base_name(slot)
         first[name] = start
         start += layout.tokens[stream] * _image_count(config, stream, each)
     found = []
-    for stream, (name, each) in streams.items():
+    for slot, (name, each) in slots.items():
+        stream = base_name(slot)
         tokens = layout.tokens[stream]
         told = image_words(name, float(each.gsd_m), each.time_days, merged=stream in layout.merged)
         for i, words in enumerate(told):

@@ -39,9 +39,9 @@ def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
     Raises:
         UserError: more classes than the checkpoint maps at once.
     """
-    if len(legend) > config.max_masks:
+    if len(legend) > config.slots(MASK):
         raise UserError(
-            f"The question names {len(legend)} classes; this checkpoint maps at most {config.max_masks} at once."
+            f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
         )
     answer = " ".join(f"{name} {MASK}" for name in legend)
     return Plan(legend=tuple(legend), asked=map_question(legend), answer=answer)
@@ -55,7 +55,7 @@ def quantity_plan(config: ProcessorConfig, name: str) -> Plan:
     """
     quantity = next((each for each in config.quantities if each.name and each.name.lower() == name.lower()), None)
     legend = quantity.map_legend if quantity else ()
-    if quantity is None or not legend or len(legend) > config.max_masks:
+    if quantity is None or not legend or len(legend) > config.slots(MASK):
         raise UserError(
             f'This checkpoint has one {name} for a scene and no map of it. Ask "What is the {name}?", '
             "or fine-tune on maps of it (the task value_map)."

@@ -6,32 +6,30 @@ t acquisitions · h w pixels · c bands · s text length · v values · m masks
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
-from rsfm.config import from_json, to_json
+from rsfm.config import from_json, read_json, to_json
 from rsfm.data.training.normalize import normalize
-from rsfm.errors import UserError, lookup
-from rsfm.heads.value import distribution
+from rsfm.errors import UserError
+from rsfm.heads import HEADS, Fit, Part, Passage
 from rsfm.processor.asked import Asked
-from rsfm.processor.config import FORMAT, ProcessorConfig
-from rsfm.processor.fitting import fit, fit_mask, possible_slots
-from rsfm.processor.interleave import Interleaved, Turns, interleave, told_images
+from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgraded
+from rsfm.processor.fitting import fit
+from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import read
 from rsfm.processor.taught import view_of
-from rsfm.quantities import Quantity, check_question, check_unit, digits, find, interval, read_number
-from rsfm.quantities import text as value_text
-from rsfm.sensors import SENSORS
-from rsfm.tasks.dialogue import MASK, VALUE, Dialogue
+from rsfm.quantities import check_question, digits, read_number
+from rsfm.sensors.named import sensor_of
+from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
 from rsfm.text.chat import IMAGE
 from rsfm.text.numeric import NumericText
 from rsfm.text.tokenizer import TextTokenizer
-from rsfm.types import Answer, Observation, Predictions, Record, Sample, Value
-
-_UNIT = re.compile(re.escape(VALUE) + r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
+from rsfm.types import Answer, Observation, Record, Sample, Value, base_name
 
 
 class Processor:
@@ -48,14 +46,12 @@ class Processor:
     # --- in
 
     def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
-        """A training sample: the whole conversation, with the targets of its `<value>` and `<mask>` tokens."""
+        """A training sample: the whole conversation, which may have no turns, with the targets of its special tokens."""
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
-        read = record if dialogue.mask is None else self.for_map(record)
+        read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
         ids, learn = self.text.chat(told.turns)
-        targets = self._value_targets(ids, learn, dialogue.values, " ".join(f"{q} {a}" for q, a in dialogue.turns))
-        if record.mask is not None or record.value_map is not None:
-            targets |= self._mask_targets(ids, record, dialogue)
+        targets = self._targets(ids, learn, record, dialogue)
         return self._assemble(read, ids, learn, targets, told.length(text_length), told)
 
     def prompt(
@@ -82,9 +78,8 @@ class Processor:
         ids, learn = self.text.chat(told.turns, system=system)
         start = len(self.text.chat([*told.turns[:-1], (told.turns[-1][0], None)], system=system)[0])
         last = [False] * start + learn[start:]  # the heads are read in the last turn only
-        masks = self._positions(ids, MASK, self.config.max_masks, last)
-        targets = {"value_position": self._positions(ids, VALUE, self.config.max_values, last)} if answer else {}
-        targets |= {"mask_position": masks} if (masks >= 0).any() else {}
+        places = {name: self._positions(ids, name, last) for name in self.config.heads}
+        targets = {name: {"position": place} for name, place in places.items() if answer and (place >= 0).any()}
         lengths = [told.length(n) for n in sorted(self.config.text_lengths)]
         length = next((n for n in lengths if n >= len(ids)), lengths[-1])
         return self._assemble(record, ids, learn, targets, length, told, system)
@@ -104,14 +99,10 @@ class Processor:
     def observations(self, record: Record) -> dict[str, Observation]:
         """Normalized observations of fixed shape, by stream."""
         out: dict[str, Observation] = {}
-        for sensor, observation in record.observations.items():
-            stream = self.stream(sensor, observation)
-            if stream in out:
-                raise UserError(
-                    f"{record.id}: two sensors feed the stream '{stream}'; the second is {sensor}. Ask of one at a time."
-                )
+        for slot, (sensor, observation) in stream_slots(record, self.stream).items():
             values = normalize(sensor, observation, self.config.statistics)
-            out[stream] = fit(dataclasses.replace(observation, values=values), self.config.streams[stream], sensor)
+            spec = self.config.streams[base_name(slot)]
+            out[slot] = fit(dataclasses.replace(observation, values=values), spec, sensor)
         return out
 
     def for_map(self, record: Record) -> Record:
@@ -125,7 +116,7 @@ class Processor:
 
     def stream(self, sensor: str, observation: Observation) -> str:
         """The stream that reads a sensor's observation: a pixel series goes where single pixels are read."""
-        family = lookup(SENSORS, "sensor", sensor).family
+        family = sensor_of(sensor).family
         pixel = np.shape(observation.values)[-3:-1] == (1, 1)
         for name, spec in self.config.streams.items():
             if family in spec.families and (spec.size == 1) == pixel:
@@ -135,7 +126,7 @@ class Processor:
 
     def stream_size(self, record: Record) -> int:
         """Window edge in pixels for a record's sensors: that of its spatial streams."""
-        families = {lookup(SENSORS, "sensor", name).family for name in record.observations}
+        families = {sensor_of(name).family for name in record.observations}
         sizes = [spec.size for spec in self.config.streams.values() if spec.size > 1 and families & set(spec.families)]
         if not sizes:
             raise UserError(
@@ -149,8 +140,8 @@ class Processor:
         """What a question asks of this checkpoint, about such a record."""
         return read(self.config, question, view_of(record))
 
-    def decode(self, question: str, said: str, predictions: Predictions) -> Answer:
-        """Puts the value head's numbers, in their units and with 90 % intervals, where the text says `<value>`.
+    def decode(self, question: str, said: str, outputs: Mapping[str, Any]) -> Answer:
+        """The answer that a text with special tokens and the outputs of their heads make, in physical units.
 
         Where numbers are written out they are read from the text instead, and have no interval; a text without a number
         in the unit of the quantity asked for is told of in the notes.
@@ -158,26 +149,26 @@ class Processor:
         Args:
             question: as asked.
             said: the answer's text with its special tokens.
-            predictions: of the sample `prompt(record, question, said)`, without batch axis.
+            outputs: of the heads by name, of the sample `prompt(record, question, said)`, without batch axis.
         """
-        outputs = predictions.outputs
-        values: list[Value] = []
         if self.config.numbers_written:
             return self._read(question, said)
-
-        def number(match: re.Match) -> str:
-            index = len(values)
-            if "value_mean" not in outputs or index >= len(outputs["value_mean"]):
-                return match[0]
-            unit = match["unit"] if match["unit"] in {q.unit for q in self.config.quantities} else ""
-            quantity = find(self.config.quantities, f"{question} {said}", unit or "")
-            name = quantity.name or _subject(said)
-            one = {key: x[index] for key, x in outputs.items() if key.startswith("value_")}
-            values.append(_physical(quantity, name, one))
-            about, between = ("about ", interval(values[-1])) if quantity.trusted else ("", "")
-            return about + match[0].replace(VALUE, value_text(values[-1])) + between
-
-        return Answer(question=question, text=_UNIT.sub(number, said).strip(), values=tuple(values))
+        names = {HEADS[slots.kind or name].token: name for name, slots in self.config.heads.items()}
+        pieces, tokens = split_special(said), special_tokens(said)
+        text, values, seen = pieces[0], list[Value](), dict.fromkeys(names.values(), 0)
+        for i, token in enumerate(tokens):
+            name, after, part = names.get(token, ""), pieces[i + 1], Part()
+            if name in outputs:
+                passage = Passage(
+                    question=question, before=pieces[i], after=after, text=said, quantities=self.config.quantities
+                )
+                at = seen[name]
+                one = jax.tree.map(lambda leaf, at=at: leaf[at], outputs[name])
+                part = HEADS[self.config.heads[name].kind or name].answer(one, passage)
+                seen[name] += 1
+            text += (token if part.words is None else part.words) + after[part.takes :]
+            values += part.values
+        return Answer(question=question, text=text.strip(), values=tuple(values))
 
     # --- saving
 
@@ -192,22 +183,19 @@ class Processor:
     def load(cls, folder: str | Path) -> "Processor":
         """Reads what `save` wrote."""
         path = Path(folder) / "processor.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: expected the processor's JSON, found: {error}. Copy the checkpoint folder again."
-            ) from error
-        config = from_json(ProcessorConfig, data, where=str(path))
-        if config.format > FORMAT:
-            raise UserError(f"{path}: format {config.format}, this version of rsfm reads up to {FORMAT}. Update rsfm.")
+        data = read_json(path, "Copy the checkpoint folder again.")
+        format = data.get("format", 1) if isinstance(data, dict) else 1
+        if not isinstance(format, int) or format > FORMAT:
+            raise UserError(f"{path}: format {str(format)[:60]}, expected up to {FORMAT}. Update rsfm.")
+        config = from_json(ProcessorConfig, upgraded(data, format), where=str(path))
+        check_bounds(config, str(path))
         return cls(config, TextTokenizer.load(Path(folder) / "tokenizer"))
 
     # --- parts
 
     def _written(self, dialogue: Dialogue) -> tuple[tuple[str, str], ...]:
         """The turns with numbers in place of their <value> tokens."""
-        numbers = iter([digits(value.value, value.unit) for value in dialogue.values])
+        numbers = iter([digits(value.value, value.unit) for value in dialogue.of(VALUE)])
         return tuple(
             (question, re.sub(re.escape(VALUE), lambda _: next(numbers), answer)) for question, answer in dialogue.turns
         )
@@ -255,49 +243,39 @@ class Processor:
             text_images=None if places is None else np.pad(places, (0, fill), constant_values=-1),
         )
 
-    def _positions(self, ids: list[int], token: str, slots: int, learn: list[bool] | None = None) -> np.ndarray:
-        """Where the token stands; with `learn` only in answers, as <value> stands for a number in questions, too."""
+    def _positions(self, ids: list[int], name: str, learn: list[bool] | None = None) -> np.ndarray:
+        """Where a head's token stands; with `learn` only in answers, as <value> stands for a number in questions, too."""
+        head = self.config.heads[name]
+        token = HEADS[head.kind or name].token
         at = [i for i, index in enumerate(ids) if index == self.text.special[token] and (learn is None or learn[i])]
-        if len(at) > slots:
-            raise UserError(f"The text holds {len(at)} {token} tokens; this checkpoint reads at most {slots}.")
-        return np.asarray(at + [-1] * (slots - len(at)), np.int32)
+        if len(at) > head.slots:
+            raise UserError(f"The text holds {len(at)} {token} tokens; this checkpoint reads at most {head.slots}.")
+        return np.asarray(at + [-1] * (head.slots - len(at)), np.int32)
 
-    def _value_targets(
-        self, ids: list[int], learn: list[bool], values: tuple[Value, ...], words: str
-    ) -> dict[str, np.ndarray]:
-        position = self._positions(ids, VALUE, self.config.max_values, learn)
-        target = np.zeros(self.config.max_values, np.float32)
-        for i, value in enumerate(values[: int((position >= 0).sum())]):
-            check_unit(self.config.quantities, value.name, value.unit)
-            target[i] = find(self.config.quantities, f"{value.name} {words}", value.unit).standardize(value.value)
-        return {"value_position": position, "value": target}
+    def _targets(
+        self, ids: list[int], learn: list[bool], record: Record, dialogue: Dialogue
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """What the dialogue teaches each head."""
+        words = " ".join(f"{q} {a}" for q, a in dialogue.turns)
+        targets: dict[str, dict[str, np.ndarray]] = {}
+        for name, slots in self.config.heads.items():
+            kind = HEADS[slots.kind or name]
+            position = self._positions(ids, name, learn)
+            spans = () if self.config.numbers_written and kind.token == VALUE else dialogue.of(kind.token)
+            fit = Fit(
+                quantities=self.config.quantities,
+                size=self.stream_size(record) if kind.dense and self._has_pixels(record) else 0,
+                words=words,
+            )
+            own = kind.targets(spans[: int((position >= 0).sum())], record, fit, slots.slots)
+            if own:
+                targets[name] = {"position": position, **own}
+        return targets
 
-    def _mask_targets(self, ids: list[int], record: Record, dialogue: Dialogue) -> dict[str, np.ndarray]:
-        size = self.stream_size(record)
-        mask = dialogue.mask
-        if mask is None:
-            target = np.zeros((size, size), np.int32)
-        else:
-            target = fit_mask(possible_slots(mask), size)
-        return {"mask_position": self._positions(ids, MASK, self.config.max_masks), "mask": target}
+    def _has_pixels(self, record: Record) -> bool:
+        return any(np.shape(each.values)[-2] > 1 for each in record.observations.values())
 
     def _reads(self) -> str:
         return "; ".join(
             f"{name} ({', '.join(spec.families)}, {spec.size} px)" for name, spec in self.config.streams.items()
         )
-
-
-def _physical(quantity: Quantity, name: str, outputs: dict[str, Any]) -> Value:
-    """One number of the value head with its interval, in the quantity's unit."""
-    if "value_scale" in outputs:
-        return quantity.value(name, float(outputs["value_mean"]), float(outputs["value_scale"]))
-    predicted = distribution(outputs)
-    low, middle, high = (float(predicted.quantile(level)) for level in (0.05, 0.5, 0.95))
-    return quantity.value_between(name, float(predicted.mean()), low, middle, high)
-
-
-def _subject(said: str) -> str:
-    """What a number counts: "There are <value> ha of water." -> "water"."""
-    after = said.split(VALUE, 1)[-1].strip(" .")
-    words = re.sub(r"^(ha|%)\s*", "", after)
-    return re.sub(r"^of\s+", "", words) or "value"

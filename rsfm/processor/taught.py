@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from rsfm.errors import lookup
-from rsfm.sensors import SENSORS
+from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import ANYTHING
 from rsfm.types import Record
 
@@ -45,14 +44,14 @@ class Taught:
     @property
     def family(self) -> str:
         """The sensor's family."""
-        return lookup(SENSORS, "sensor", self.sensor).family
+        return sensor_of(self.sensor).family
 
     def covers(self, view: "View") -> bool:
         """Whether sensors of the same family with pixels of about the same size are in view."""
         low, high = self.gsd_m
         return self.series == view.series and any(
             self.family == seen.family and (not gsd > 0 or low / GSD_FACTOR <= gsd <= high * GSD_FACTOR)
-            for seen, gsd in ((lookup(SENSORS, "sensor", sensor), gsd) for sensor, gsd in view.sensors)
+            for seen, gsd in ((sensor_of(sensor), gsd) for sensor, gsd in view.sensors)
         )
 
 

@@ -1,7 +1,7 @@
 """Scores of a model on a data set: one question a record, the task's own statistics, intervals by resampling units."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -67,6 +67,48 @@ def evaluate(
     Returns:
         For each metric of the task {metric, value, low, high, n, higher_is_better}, and the answers in order.
     """
+
+    def answers(asked: Task, count: int) -> Iterator[tuple[int, Record, Answer]]:
+        for batch in batches(processor, records, count, batch_size):
+            questions = {i: asked.question(record) for i, record in batch}
+            for i, answer in _answered(model, processor, batch, questions, batch_size):
+                yield i, dict(batch)[i], answer
+
+    return scores_of(answers, records, task, limit=limit, progress=progress)
+
+
+def evaluate_each(
+    predict_one: Callable[[Record, str], Answer],
+    records: Records,
+    task: str,
+    *,
+    limit: int | None = None,
+    progress: bool = False,
+) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """As `evaluate`, of anything that answers a question about a record."""
+
+    def answers(asked: Task, count: int) -> Iterator[tuple[int, Record, Answer]]:
+        for i in range(count):
+            record = records[i]
+            yield i, record, predict_one(record, asked.question(record))
+
+    return scores_of(answers, records, task, limit=limit, progress=progress)
+
+
+def scores_of(
+    answers_of: Callable[[Task, int], Iterator[tuple[int, Record, Answer]]],
+    records: Records,
+    task: str,
+    *,
+    limit: int | None,
+    progress: bool,
+) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """Scores answers as they come.
+
+    Args:
+        answers_of: number, record and answer of the first so many records, in any order.
+        records, task, limit, progress: as of `evaluate`, which also says what is returned.
+    """
     asked = lookup(TASKS, "task", task)
     count = len(records) if limit is None else min(limit, len(records))
     if not count:
@@ -76,18 +118,15 @@ def evaluate(
     told: dict[int, Record] = {}  # of a task that needs all records at once; without their pictures
     units = 0
     with tqdm(total=count, unit="record", disable=None if progress else True, leave=False) as bar:
-        for batch in batches(processor, records, count, batch_size):
-            questions = {i: asked.question(record) for i, record in batch}
-            for i, answer in _answered(model, processor, batch, questions, batch_size):
-                record = dict(batch)[i]
-                answers[i] = answer
-                if isinstance(asked, CorpusTask):
-                    told[i] = dataclasses.replace(record, observations={}, images={})
-                    continue
-                statistics[i] = asked.statistics(record, answer)
-                if len(statistics[i]):
-                    units += _labels(record, answer)
-            bar.update(len(batch))
+        for i, record, answer in answers_of(asked, count):
+            answers[i] = answer
+            bar.update(1)
+            if isinstance(asked, CorpusTask):
+                told[i] = dataclasses.replace(record, observations={}, images={})
+                continue
+            statistics[i] = asked.statistics(record, answer)
+            if len(statistics[i]):
+                units += _labels(record, answer)
     if isinstance(asked, CorpusTask):
         rows = asked.corpus_statistics([told[i] for i in range(count)], [answers[i] for i in range(count)])
         units = len(rows)

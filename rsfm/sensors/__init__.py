@@ -2,11 +2,14 @@
 
 from rsfm.sensors.aerial_rgb import AERIAL_RGB
 from rsfm.sensors.aviris_indian_pines import AVIRIS_INDIAN_PINES
+from rsfm.sensors.cbers4_awfi import CBERS4_AWFI
+from rsfm.sensors.cubert_uhd285 import CUBERT_UHD285
 from rsfm.sensors.elevation import ELEVATION
 from rsfm.sensors.emit import EMIT
 from rsfm.sensors.enmap import ENMAP
 from rsfm.sensors.era5_monthly import ERA5_MONTHLY
 from rsfm.sensors.fuel_moisture_table import FUEL_MOISTURE_TABLE
+from rsfm.sensors.geomedian_table import GEOMEDIAN_TABLE
 from rsfm.sensors.hls import HLS
 from rsfm.sensors.hls_l30 import HLS_L30
 from rsfm.sensors.landsat5_tm import LANDSAT5_TM
@@ -18,9 +21,11 @@ from rsfm.sensors.ndvi_series import NDVI_SERIES
 from rsfm.sensors.palsar2 import PALSAR2
 from rsfm.sensors.planetscope import PLANETSCOPE
 from rsfm.sensors.prisma import PRISMA
+from rsfm.sensors.radarsat2_picture import RADARSAT2_PICTURE
 from rsfm.sensors.sentinel1 import SENTINEL1_GRD, SENTINEL1_RTC
 from rsfm.sensors.sentinel2 import SENTINEL2_L1C, SENTINEL2_L2A
 from rsfm.sensors.worldview3 import WORLDVIEW3, WORLDVIEW3_SWIR
+from rsfm.sensors.xband_sar import XBAND_SAR
 from rsfm.types import Sensor
 
 SENSORS: dict[str, Sensor] = {
@@ -48,4 +53,12 @@ SENSORS: dict[str, Sensor] = {
     "era5_monthly": ERA5_MONTHLY,
     "fuel_moisture_table": FUEL_MOISTURE_TABLE,
     "ndvi_series": NDVI_SERIES,
+    "cbers4_awfi": CBERS4_AWFI,
+    "cubert_uhd285": CUBERT_UHD285,
+    "geomedian_table": GEOMEDIAN_TABLE,
+    "radarsat2_picture": RADARSAT2_PICTURE,
+    "xband_sar": XBAND_SAR,
 }
+SHIPPED = tuple(
+    SENSORS.values()
+)  # what files are looked up in; instruments of a user's own join SENSORS (rsfm.sensors.own)

@@ -31,4 +31,6 @@ AVIRIS_INDIAN_PINES = Sensor(
     source="JPL spectral calibration of 1992 (92AV3C), as square polynomials per spectrometer within 0.01 nm; the four "
     "spectrometers overlap, so centres step back three times; water bands 104-108, 150-163, 220 dropped; gain from the "
     "data set's documentation (Purdue)",
+    products=(r"INDIAN[-_ ]?PINES", r"92AV3C"),
+    assumed=("integer", "float"),
 )

@@ -24,4 +24,7 @@ EMIT = Sensor(
     bands=bands(_CENTERS, [8.5] * len(_CENTERS), gsd_m=60.0, unit="reflectance"),
     source="NASA EMIT L2A RFL band parameters, 381-2493 nm, centres interpolated between every 20th to 40th band "
     "within 1 nm; width 8.5 nm is the mean of the published ones",
+    products=(r"EMIT",),
+    assumed=("float",),
+    fill=(-9999,),
 )

@@ -44,4 +44,7 @@ ENMAP = Sensor(
     scale=1e-4,
     source="DLR EnMAP spectral bands table (VNIR 418-993 nm, SWIR 902-2445 nm), centres interpolated between every 5th "
     "to 12th band within 1 nm; widths are the mission's means, 6.5 nm VNIR and 10 nm SWIR",
+    products=(r"ENMAP",),
+    assumed=("integer", "float"),
+    fill=(-32768,),
 )

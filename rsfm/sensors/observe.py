@@ -30,9 +30,9 @@ def observe(
 
     Args:
         sensor: the instrument's table.
-        values: (t h w c) in physical units of the sensor's bands. Pixels with a NaN or infinity become invalid; a band
-            that is nowhere finite at a date is missing at that date (`band_valid` False) and does not count for the
-            date's other bands. A date without any band is invalid everywhere.
+        values: (t h w c) in physical units of the sensor's bands. A NaN or infinity costs its band at its pixel, where
+            the value becomes NaN; a pixel without any band is invalid. A band that is nowhere finite at a date is missing
+            at that date (`band_valid` False).
         valid: (t h w), False where nothing was seen; None = everywhere something was.
         time_days: t dates, days since 2000-01-01 UTC; NaN where unknown.
         gsd_m: ground sampling distance of these values in metres.
@@ -61,9 +61,10 @@ def observe(
         raise UserError(f"{sensor.name}: valid must be {(t, h, w)} like values, found {seen.shape}.")
     finite = np.isfinite(values)
     present = np.logical_or.reduce(finite, (1, 2))
-    seen = seen & np.logical_or.reduce(present, -1)[:, None, None] & (finite | ~present[:, None, None]).all(-1)
+    seen = seen & finite.any(-1)
+    missing = seen[..., None] & present[:, None, None] & ~finite
     return Observation(
-        values=np.where(seen[..., None] & finite, values, np.float32(0)),
+        values=np.where(seen[..., None] & finite, values, np.where(missing, np.float32(np.nan), np.float32(0))),
         valid=seen,
         band_valid=present,
         wavelength_um=np.array([band.center_um for band in chosen], np.float32),

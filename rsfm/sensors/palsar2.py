@@ -16,4 +16,6 @@ PALSAR2 = Sensor(
     ),
     offset=-83.0,  # integers are amplitudes: dB = 20 log10(number) + offset
     source="JAXA PALSAR-2 instrument page (1257.5 MHz, 28 MHz) and calibration (CF1 = -83 dB); 25 m: the yearly mosaic",
+    products=(r"ALOS-?2", r"PALSAR-?2"),
+    fill=(0,),
 )

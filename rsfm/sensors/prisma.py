@@ -16,4 +16,7 @@ PRISMA = Sensor(
     scale=1 / 65535,  # of a cube whose L2ScaleMin is 0 and L2ScaleMax 1; others want reflectance given as floats
     source="ASI PRISMA products specification: first and last valid centre of each detector, equal steps between them "
     "(true steps vary by 6-11 nm), width at most 12 nm; bands in order of wavelength inside each detector",
+    products=(r"PRS_L[12]", r"PRISMA"),
+    assumed=("integer", "float"),
+    fill=(0,),
 )

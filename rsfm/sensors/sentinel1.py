@@ -18,6 +18,7 @@ SENTINEL1_GRD = Sensor(
     family="sar",
     bands=_BANDS,
     source=_SOURCE,
+    products=(r"S1GRD", r"S1[A-D][-_]IW[-_]GRD(?![^/]*RTC)", r"(S1|SENTINEL[-_ ]?1)[^/]*GRD(?![^/]*RTC)"),
 )
 SENTINEL1_RTC = Sensor(
     name="sentinel1_rtc",
@@ -25,4 +26,5 @@ SENTINEL1_RTC = Sensor(
     family="sar",
     bands=_BANDS,
     source=_SOURCE,
+    products=(r"S1RTC", r"(S1|SENTINEL[-_ ]?1)[^/]*RTC"),
 )

@@ -40,6 +40,7 @@ WORLDVIEW3 = Sensor(
     bands=_bands(_MULTISPECTRAL, 1.24),
     scale=1e-4,
     source=_SOURCE,
+    fill=(0,),
 )
 WORLDVIEW3_SWIR = Sensor(
     name="worldview3_swir",
@@ -48,4 +49,5 @@ WORLDVIEW3_SWIR = Sensor(
     bands=_bands(_SHORTWAVE, 3.7),
     scale=1e-4,
     source=_SOURCE,
+    fill=(0,),
 )

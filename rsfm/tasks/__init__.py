@@ -44,15 +44,19 @@ TASKS: dict[str, Task] = {
 def converse(names: Sequence[str], record: Record, rng: np.random.Generator) -> Dialogue | None:
     """One conversation about a record: a turn of each named task that its labels allow, None if there is none.
 
+    Without tasks the conversation is empty: the record teaches without words.
+
     Example:
         >>> converse(("scene", "captioning"), record, np.random.default_rng(0)).turns
     """
     if len(set(names)) != len(names):
         raise UserError(f"Tasks {', '.join(names)}: expected each task once. Remove the repeated one.")
+    if not names:
+        return Dialogue(turns=())
     dialogues = [lookup(TASKS, "task", name).dialogue(record, rng) for name in names]
     known = [dialogue for dialogue in dialogues if dialogue is not None]
-    maps = [dialogue for dialogue in known if dialogue.mask is not None]
+    maps = [dialogue for dialogue in known if dialogue.mapped]
     if len(maps) > 1:  # one map a conversation
         left = pick(maps, rng)
-        known = [dialogue for dialogue in known if dialogue.mask is None or dialogue is left]
+        known = [dialogue for dialogue in known if not dialogue.mapped or dialogue is left]
     return merge(known, rng) if known else None

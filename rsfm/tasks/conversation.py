@@ -39,7 +39,7 @@ def conversation(names: Sequence[str], record: Record, *, turns: int, seed: int 
             break
         name = left[draw % len(left)]
         dialogue = converse([name], record, rng)
-        values = [] if dialogue is None else list(dialogue.values)
+        values = [] if dialogue is None else list(dialogue.spans)
         for question, answer in () if dialogue is None else dialogue.turns:
             used, values = values[: answer.count(VALUE)], values[answer.count(VALUE) :]
             if MASK not in answer and question not in said.values():

@@ -26,7 +26,7 @@ class Counting:
             return None
         value = pick(known, rng)
         question = pick(QUESTIONS, rng).format(names=value.name)
-        return Dialogue(turns=((question, f"There are {VALUE} {value.name}."),), values=(value,))
+        return Dialogue(turns=((question, f"There are {VALUE} {value.name}."),), spans=(value,))
 
     def subjects(self, record: Record) -> tuple[str, ...] | None:
         """What is counted, in the plural."""

@@ -3,39 +3,68 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from rsfm.types import Answer, Mask, Record, Value
+from rsfm.heads import HEADS, MaskHead, ValueHead
+from rsfm.types import Answer, Mask, Record, Region
 
 T = TypeVar("T")
 
-VALUE, MASK = "<value>", "<mask>"
+VALUE, MASK = ValueHead.token, MaskHead.token
 ANYTHING = "*"  # among a task's subjects: free questions and answers
-OTHER = -2  # in a Dialogue's mask: labelled, but none of the classes asked for
+TOKENS = {kind.token: kind.span for kind in HEADS.values() if kind.token}
+_TOKEN = re.compile("|".join(map(re.escape, TOKENS)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dialogue:
-    """Turns of question and answer with the numbers and the mask their answers point to.
+    """Turns of question and answer, with what the special tokens of the answers stand for.
 
     Attributes:
         turns: (question, answer) in the order asked.
-        values: one for each `<value>` in the answers, in order.
-        mask: its legend holds one entry for each `<mask>` in the answers, in order; class_index counts into it,
-            -1 = unlabelled, OTHER (-2) = labelled but none of the classes asked for; its `either` may hold OTHER.
+        spans: one for each special token in the answers, in order: a Value for <value>, a Region for <mask>, ...; see TOKENS.
     """
 
     turns: tuple[tuple[str, str], ...]
-    values: tuple[Value, ...] = ()
-    mask: Mask | None = None
+    spans: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        text = "".join(answer for _, answer in self.turns)
-        legend = () if self.mask is None else self.mask.legend
-        assert text.count(VALUE) == len(self.values), f"not one <value> each for {self.values} in {self.turns}"
-        assert text.count(MASK) == len(legend), f"not one <mask> each for {legend} in {self.turns}"
+        tokens = self.tokens
+        fits = len(tokens) == len(self.spans)
+        fits = fits and all(isinstance(span, TOKENS[token]) for token, span in zip(tokens, self.spans, strict=True))
+        assert fits, f"not one span each for {tokens} in {self.turns}: {[type(span).__name__ for span in self.spans]}"
+
+    @property
+    def tokens(self) -> list[str]:
+        """The special tokens of the answers, in order."""
+        return special_tokens(" ".join(answer for _, answer in self.turns))
+
+    def of(self, token: str) -> tuple[Any, ...]:
+        """The spans of one special token, in order."""
+        return tuple(span for name, span in zip(self.tokens, self.spans, strict=True) if name == token)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether it asks for something on the grid of the picture."""
+        dense = {kind.token for kind in HEADS.values() if kind.token and kind.dense}
+        return bool(dense & set(self.tokens))
+
+
+def special_tokens(text: str) -> list[str]:
+    """The special tokens of heads in an answer, in order."""
+    return _TOKEN.findall(text)
+
+
+def split_special(text: str) -> list[str]:
+    """The pieces of a text between the special tokens of heads: one more than there are tokens."""
+    return _TOKEN.split(text)
+
+
+def regions(mask: Mask) -> tuple[Region, ...]:
+    """A Region for each class of a mask, in the order of its legend."""
+    return tuple(Region(mask=mask, index=i) for i in range(len(mask.legend)))
 
 
 @runtime_checkable
@@ -70,26 +99,24 @@ class Task(Protocol):
 
 
 def merge(dialogues: Sequence[Dialogue], rng: np.random.Generator) -> Dialogue:
-    """One conversation out of several, its turns in random order. At most one of them may hold a mask."""
-    turns: list[tuple[tuple[str, str], tuple[Value, ...]]] = []
-    masks = [dialogue.mask for dialogue in dialogues if dialogue.mask is not None]
-    assert len(masks) <= 1, "the classes of two masks cannot share one map"
+    """One conversation out of several, its turns in random order. At most one of them may be mapped: classes of two masks
+    cannot share one map."""
+    assert sum(dialogue.mapped for dialogue in dialogues) <= 1, "the classes of two masks cannot share one map"
+    turns: list[tuple[tuple[str, str], tuple[Any, ...], bool]] = []
     for dialogue in dialogues:
-        rest = list(dialogue.values)
+        rest = list(dialogue.spans)
         for question, answer in dialogue.turns:
-            count = answer.count(VALUE)
-            turns.append(((question, answer), tuple(rest[:count])))
+            count = len(special_tokens(answer))
+            turns.append(((question, answer), tuple(rest[:count]), dialogue.mapped))
             rest = rest[count:]
-    # The turns that hold masks keep their order among themselves: the legend is in that order.
+    # The turns of a map keep their order among themselves: its legend is in that order.
     order = rng.permutation(len(turns))
-    masked = [i for i in range(len(turns)) if MASK in turns[i][0][1]]
-    places = [k for k, i in enumerate(order) if i in masked]
-    order[places] = masked
+    mapped = [i for i in range(len(turns)) if turns[i][2] and MASK in turns[i][0][1]]
+    places = [k for k, i in enumerate(order) if i in mapped]
+    order[places] = mapped
     mixed = [turns[i] for i in order]
     return Dialogue(
-        turns=tuple(turn for turn, _ in mixed),
-        values=tuple(value for _, values in mixed for value in values),
-        mask=masks[0] if masks else None,
+        turns=tuple(turn for turn, _, _ in mixed), spans=tuple(span for _, spans, _ in mixed for span in spans)
     )
 
 

@@ -5,12 +5,15 @@ Each fact is drawn by a generator among those the labels allow, and None where t
 
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool
 from scipy import ndimage
 
+from rsfm.data.reading.grids import pixel_areas
 from rsfm.tasks.dialogue import pick, plain, plural
 from rsfm.tasks.vocabularies import absent
 from rsfm.types import Boxes, Mask, Record
@@ -55,13 +58,13 @@ def presence(record: Record, rng: np.random.Generator) -> Presence | None:
 
 
 def area(record: Record, rng: np.random.Generator) -> tuple[str, float] | None:
-    """A class of the mask and its hectares, by its pixels and their ground sampling distance."""
-    gsd_m = ground_sampling_m(record)
-    there = {name: share for name, share in class_shares(record).items() if share >= NOTABLE}
-    if gsd_m is None or record.mask is None or not there or labelled_share(record) < LABELLED:
+    """A class of the mask and its hectares, by the ground of its pixels."""
+    there = [name for name, share in class_shares(record).items() if share >= NOTABLE]
+    if ground_sampling_m(record) is None or record.mask is None or not there or labelled_share(record) < LABELLED:
         return None
-    name = pick(list(there), rng)
-    return name, there[name] * record.mask.class_index.size * gsd_m**2 / 1e4
+    name = pick(there, rng)
+    of_name = [i for i, each in enumerate(record.mask.legend) if plain(each) == name]
+    return name, hectares(record, np.isin(record.mask.class_index, of_name))
 
 
 def comparison(record: Record, rng: np.random.Generator) -> tuple[str, str, str] | None:
@@ -87,9 +90,9 @@ def change(record: Record) -> tuple[float, float | None] | None:
     still = [i for i, name in enumerate(mask.legend) if plain(name).startswith("no ")]
     if not still or len(still) == len(mask.legend) or labelled_share(record) < LABELLED:
         return None
-    changed = int(((mask.class_index >= 0) & ~np.isin(mask.class_index, still)).sum())
-    gsd_m = ground_sampling_m(record)
-    return changed / mask.class_index.size, None if gsd_m is None else changed * gsd_m**2 / 1e4
+    changed = (mask.class_index >= 0) & ~np.isin(mask.class_index, still)
+    known = ground_sampling_m(record) is not None
+    return float(changed.mean()), hectares(record, changed) if known else None
 
 
 def located(record: Record, rng: np.random.Generator) -> Boxes | None:
@@ -183,6 +186,15 @@ def ground_sampling_m(record: Record) -> float | None:
         if each.values.shape[1:3] == record.mask.class_index.shape and np.isfinite(each.gsd_m) and each.gsd_m > 0:
             return float(each.gsd_m)
     return None
+
+
+def hectares(record: Record, chosen: Bool[np.ndarray, "h w"]) -> float:
+    """Ground of some pixels of the mask: each by its own where the grid tells, else by the ground sampling distance."""
+    ground = pixel_areas(record.grid, chosen.shape)
+    gsd_m = ground_sampling_m(record)
+    if ground is not None:
+        return float(ground.rows(0, len(chosen))[chosen].sum()) / 1e4
+    return float(chosen.sum()) * (math.nan if gsd_m is None else gsd_m) ** 2 / 1e4
 
 
 def verb(noun: str) -> str:

@@ -43,7 +43,7 @@ class Forecasting:
         quantity, date, days, value = pick(ahead, rng)
         unit = "" if value.unit in UNITLESS else f" {value.unit}"
         question = pick(QUESTIONS, rng).format(name=quantity, date=date, days=days)
-        return Dialogue(turns=((question, f"The {quantity} will be {VALUE}{unit}."),), values=(value,))
+        return Dialogue(turns=((question, f"The {quantity} will be {VALUE}{unit}."),), spans=(value,))
 
     def subjects(self, record: Record) -> tuple[str, ...] | None:
         """The quantities that lie ahead."""

@@ -128,4 +128,4 @@ def _said(
     """One of the wordings, filled in."""
     verb = facts.verb(words.get("name", ""))
     question = pick(questions, rng).format(verb=verb, Verb=verb.capitalize(), **words)
-    return Dialogue(turns=((question, answer),), values=values)
+    return Dialogue(turns=((question, answer),), spans=values)

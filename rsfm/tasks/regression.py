@@ -64,7 +64,7 @@ class Regression:
         value = pick(known, rng)
         unit = "" if value.unit in UNITLESS else f" {value.unit}"
         question = pick(QUESTIONS, rng).format(name=value.name)
-        return Dialogue(turns=((question, f"The {value.name} is {VALUE}{unit}."),), values=(value,))
+        return Dialogue(turns=((question, f"The {value.name} is {VALUE}{unit}."),), spans=(value,))
 
     def subjects(self, record: Record) -> tuple[str, ...] | None:
         """The quantities."""

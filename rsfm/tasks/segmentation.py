@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rsfm import metrics as scores
-from rsfm.tasks.dialogue import MASK, OTHER, Dialogue, pick, plain
-from rsfm.types import Answer, Mask, Record
+from rsfm.tasks.dialogue import MASK, Dialogue, pick, plain, regions
+from rsfm.types import OTHER, Answer, Mask, Record
 
 ALL = ("Map the land cover: {names}.", "Segment the land cover: {names}.", "Draw a map of these classes: {names}.")
 SOME = ("Map the {names}.", "Where is the {names}?", "Segment the {names}.")
@@ -92,7 +92,7 @@ def _ask(mask: Mask, chosen: Sequence[int], questions: Sequence[str], rng: np.ra
     question = pick(questions, rng).format(names=", ".join(names))
     answer = " ".join(f"{name} {MASK}" for name in names)
     asked = Mask(class_index=slot[mask.class_index], legend=tuple(names), either=either)
-    return Dialogue(turns=((question, answer),), mask=asked)
+    return Dialogue(turns=((question, answer),), spans=regions(asked))
 
 
 def _one_class(mask: Mask, rng: np.random.Generator) -> int:

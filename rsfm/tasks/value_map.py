@@ -11,7 +11,7 @@ from jaxtyping import Float
 from rsfm import metrics as scores
 from rsfm.errors import UserError
 from rsfm.quantities import classes_between
-from rsfm.tasks.dialogue import MASK, Dialogue
+from rsfm.tasks.dialogue import MASK, Dialogue, regions
 from rsfm.tasks.segmentation import blocks
 from rsfm.types import Answer, Mask, Record
 
@@ -52,7 +52,7 @@ class ValueMapping:
             return None
         legend = classes_between(numbers.edges, numbers.unit)
         asked = Mask(class_index=numbers.class_index, legend=legend)
-        return Dialogue(turns=(value_map_turn(numbers.name, legend),), mask=asked)
+        return Dialogue(turns=(value_map_turn(numbers.name, legend),), spans=regions(asked))
 
     def subjects(self, record: Record) -> tuple[str, ...] | None:
         """The quantity that is mapped."""

@@ -87,8 +87,8 @@ class Vqa:
     def right(self, record: Record, dialogue: Dialogue, answer: Answer) -> bool:
         """Whether an answer says what the labels say: numbers within the tolerance, text word for word."""
         question, truth = dialogue.turns[0]
-        if dialogue.values:
-            wanted = dialogue.values[0]
+        if dialogue.spans:
+            wanted = dialogue.spans[0]
             # Half an object: counts are whole numbers.
             slack = max(TOLERANCE * abs(wanted.value), 0.5 if wanted.unit == "" else 0.0)
             return bool(answer.values) and abs(answer.values[0].value - wanted.value) <= slack
@@ -120,7 +120,7 @@ def _area(record: Record, rng: np.random.Generator) -> Dialogue | None:
     name, hectares = fact
     question = pick(("How many hectares of {} are there?", "What is the area of {} in hectares?"), rng).format(name)
     answer = f"There are {VALUE} ha of {name}."
-    return Dialogue(turns=((question, answer),), values=(Value(name="area", value=hectares, unit="ha"),))
+    return Dialogue(turns=((question, answer),), spans=(Value(name="area", value=hectares, unit="ha"),))
 
 
 def _comparison(record: Record, rng: np.random.Generator) -> Dialogue | None:

@@ -8,10 +8,21 @@ from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Bool, Int
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
+from rsfm.errors import UserError
 from rsfm.text.tokenizer import SPECIAL_TOKENS, TextTokenizer
 
 SYMBOLS = 256 + len(SPECIAL_TOKENS)
+FAR = 1 << 30  # no way to an end
+MAX_STATES = 20_000  # of the table: 21 MB
+MAX_PARTS = 100_000  # of the expression written out
+MAX_MOVES = 300_000  # of the sets of the expression's states, together
+_TOO_LARGE = (
+    "This form of answer is too large: it needs more than {limit:,} {what}. Name fewer labels, bound lists and texts more "
+    "tightly (maxItems, maxLength), or leave their bounds away."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +99,7 @@ def compile_pattern(pattern: Pattern) -> Automaton:
     """Thompson's construction, then subsets of states (Rabin and Scott 1959), then states that lead nowhere are cut."""
     empty: list[list[int]] = []  # moves without a symbol
     moves: list[list[tuple[frozenset[int], int]]] = []
+    built = 0
 
     def state() -> int:
         empty.append([])
@@ -96,6 +108,10 @@ def compile_pattern(pattern: Pattern) -> Automaton:
 
     def build(node: Pattern, start: int) -> int:
         """Adds the states of a node after `start`; returns the one it ends in."""
+        nonlocal built
+        built += 1
+        if built > MAX_PARTS:
+            raise UserError(_TOO_LARGE.format(limit=MAX_PARTS, what="parts"))
         if node.kind == "symbol":
             end = state()
             moves[start].append((node.symbols, end))
@@ -146,7 +162,11 @@ def _determine(
     sets = [closed([first])]
     index = {sets[0]: 0}
     rows: list[np.ndarray] = []
+    looked_at = 0
     for here in sets:  # grows as new sets are found
+        looked_at += len(here)
+        if len(sets) > MAX_STATES or looked_at > MAX_MOVES:
+            raise UserError(_TOO_LARGE.format(limit=MAX_STATES, what="states"))
         reached: dict[int, set[int]] = {}
         for one in here:
             for symbols, target in moves[one]:
@@ -169,9 +189,20 @@ def _determine(
 
 
 def _without_dead_ends(table: Int[np.ndarray, "s a"], accepting: Bool[np.ndarray, " s"]) -> Int[np.ndarray, "s a"]:
-    alive = accepting.copy()
-    while True:
-        more = alive | (alive[np.maximum(table, 0)] & (table >= 0)).any(1)
-        if (more == alive).all():
-            return np.where((table >= 0) & alive[np.maximum(table, 0)], table, -1)
-        alive = more
+    alive = steps_to_end(table, accepting) < FAR
+    return np.where((table >= 0) & alive[np.maximum(table, 0)], table, -1)
+
+
+def steps_to_end(table: Int[np.ndarray, "s a"], accepting: Bool[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
+    """Fewest moves from each state to an accepting one; FAR where there is no way.
+
+    Args:
+        table: next state by state and kind of move; -1 = none.
+        accepting: whether a text may end in the state.
+    """
+    before, kind = np.nonzero(table >= 0)
+    ends, end = np.flatnonzero(accepting), len(table)  # `end`: one more state, a move before every accepting one
+    edges = (np.concatenate([table[before, kind], np.full(len(ends), end)]), np.concatenate([before, ends]))
+    graph = csr_array((np.ones(len(edges[0]), np.int32), edges), shape=(end + 1, end + 1))
+    steps = dijkstra(graph, unweighted=True, indices=end)[:end] - 1
+    return np.where(np.isfinite(steps), steps, FAR).astype(np.int64)

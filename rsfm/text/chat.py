@@ -1,20 +1,16 @@
 """Chat messages as one text: roles and contents checked, laid out by a tokenizer's own Jinja template."""
 
 import dataclasses
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from rsfm.errors import UserError, unknown
+from rsfm.text.templates import rendered
 
 SPEAKERS = ("system", "user", "assistant")
 IMAGE = "<image>"  # in a question: here one of the images is meant
 SPOT = "\ue001"  # of Unicode's private area: in a user's message, the place of one image token
-_TRAINING_TAGS = re.compile(r"(?<=\{%)(-?\s*)(end)?generation(?=\s*-?%\})")  # tell a trainer what to learn
 _GUARD = "\ue000"  # of Unicode's private area: parts the name of a special token that a person typed
 
 
@@ -71,16 +67,13 @@ def render(template: str, messages: Sequence[Message], *, names: Mapping[str, st
     """The text that a template makes of messages.
 
     Args:
-        template: Jinja, as Hugging Face tokenizers carry it; it runs in a sandbox.
+        template: Jinja, as Hugging Face tokenizers carry it; it runs in a process of its own.
         messages: in order.
         names: "bos_token", "eos_token", ... -> how the tokenizer writes it.
         open_answer: end where the assistant is to speak.
     """
     spoken = [dataclasses.asdict(message) for message in messages]
-    try:
-        return _compiled(template).render(messages=spoken, add_generation_prompt=open_answer, **names)
-    except jinja2.TemplateError as error:
-        raise UserError(f"The tokenizer's chat template refuses these messages: {error}.") from error
+    return rendered(template, {"messages": spoken, "add_generation_prompt": open_answer, **names})
 
 
 def guarded(content: str, special: Sequence[str]) -> str:
@@ -122,28 +115,3 @@ def _part(part: Mapping[str, Any]) -> str:
     if kind in ("image", "image_url"):
         return IMAGE
     raise unknown("part of a chat message", kind, ("text", "image"))
-
-
-@functools.lru_cache(maxsize=16)
-def _compiled(template: str) -> jinja2.Template:
-    # Block trimming as Hugging Face renders them. No clock is handed in: the same messages give the same text any day.
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _refuse
-    try:
-        plain = _TRAINING_TAGS.sub(lambda tag: tag[1] + ("endif" if tag[2] else "if true"), template)
-        return environment.from_string(plain)
-    except jinja2.TemplateError as error:
-        raise UserError(f"The tokenizer's chat template is not valid Jinja: {error}.") from error
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _refuse(message: str) -> None:
-    raise jinja2.TemplateError(message)

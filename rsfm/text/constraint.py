@@ -9,10 +9,10 @@ from jaxtyping import Array, Bool, Int
 
 from rsfm.errors import UserError
 from rsfm.pytree import pytree_dataclass
-from rsfm.text.automaton import SYMBOLS, Automaton, Pattern, compile_pattern, symbols_of
+from rsfm.text.automaton import FAR, SYMBOLS, Automaton, Pattern, compile_pattern, steps_to_end, symbols_of
 from rsfm.text.tokenizer import SPECIAL_TOKENS, TextTokenizer
 
-FAR = 1 << 30  # no way to an end
+MAX_ENTRIES = 1 << 28  # states times tokens: 1 GB while the table is made
 
 
 @pytree_dataclass
@@ -73,7 +73,7 @@ def constrain(pattern: Pattern, tokenizer: TextTokenizer) -> Constraint:
     _, first, kind = np.unique(column, return_index=True, return_inverse=True)
     never = np.full((len(after), 1), -1, np.int32)
     transition = np.concatenate([never, after[:, first]], axis=1)
-    distance = fewest_tokens(transition, automaton.accepting)
+    distance = steps_to_end(transition, automaton.accepting)
     if distance[0] >= FAR:
         raise UserError("The tokenizer holds no tokens to write an answer of this form. Choose another form.")
     token_class = np.zeros(tokenizer.vocab_size, np.int32)
@@ -92,6 +92,11 @@ def token_moves(automaton: Automaton, tokenizer: TextTokenizer) -> tuple[Int[np.
     used = np.any(automaton.table >= 0, axis=0)
     words = {i: word for i, word in enumerate(token_symbols(tokenizer)) if word and used[word].all()}
     ids = np.fromiter(words, np.int64, len(words))
+    if len(automaton.table) * len(ids) > MAX_ENTRIES:
+        raise UserError(
+            f"This form of answer is too large for {tokenizer.vocab_size:,} tokens: {len(automaton.table):,} states. Name "
+            "fewer labels, or bound lists and texts more tightly."
+        )
     after = np.full((len(automaton.table), len(ids)), -1, np.int32)
     lengths = np.asarray([len(word) for word in words.values()])
     for length in np.unique(lengths):
@@ -110,14 +115,3 @@ def token_symbols(tokenizer: TextTokenizer) -> list[list[int]]:
     for token in SPECIAL_TOKENS:
         out[tokenizer.special[token]] = symbols_of(token) if not tokenizer.is_control(token) else []
     return out
-
-
-def fewest_tokens(transition: Int[np.ndarray, "s k"], accepting: Bool[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
-    """From each state to an accepting one; FAR where there is no way."""
-    distance = np.where(accepting, 0, FAR).astype(np.int64)
-    while True:
-        through = np.where(transition >= 0, distance[np.maximum(transition, 0)] + 1, FAR).min(1)
-        shorter = np.minimum(distance, through)
-        if (shorter == distance).all():
-            return np.minimum(distance, FAR)
-        distance = shorter

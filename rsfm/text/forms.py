@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from rsfm.errors import UserError, lookup
 from rsfm.text.automaton import Pattern, choice, literal, one_of, repeat, sequence
 
+MAX_NAMES, MAX_DEPTH, MAX_LENGTH = 1_000, 16, 100_000  # labels, schemas in each other, characters of a form
 _DIGITS = frozenset(b"0123456789")
 _ESCAPED = frozenset(b'"\\/bfnrt')
 # Well-formed UTF-8 beyond ASCII, first byte to last (Unicode 16, table 3-7).
@@ -48,6 +50,8 @@ def labels(names: Sequence[str], *, several: bool = False) -> Pattern:
     names = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not names:
         raise UserError("A choice among labels needs at least one label, found none. Write labels: water, trees.")
+    if len(names) > MAX_NAMES:
+        raise UserError(f"A choice among {len(names):,} labels: expected {MAX_NAMES:,} at most. Name fewer.")
     if not several:
         return choice(*map(literal, names))
     later = [repeat(sequence(literal(", "), literal(name)), 0, 1) for name in names]
@@ -81,11 +85,13 @@ def json_value(schema: Mapping[str, object], where: str = "schema") -> Pattern:
         UserError: a type or key this subset of JSON Schema does not have.
     """
     if not isinstance(schema, Mapping):
-        raise UserError(f"{where}: expected a JSON schema as an object, found {schema!r}.")
+        raise UserError(f"{where}: expected a JSON schema as an object, found {_short(schema)}.")
+    if where.count(".") + where.count("[]") > MAX_DEPTH:
+        raise UserError(f"{where[:80]}: schemas are {MAX_DEPTH} deep in each other at most. Flatten it.")
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
-        if not isinstance(values, Sequence) or not values:
-            raise UserError(f"{where}.enum: expected a list of values, found {values!r}.")
+        if not isinstance(values, Sequence) or isinstance(values, str) or not 0 < len(values) <= MAX_NAMES:
+            raise UserError(f"{where}.enum: expected a list of 1 to {MAX_NAMES:,} values, found {_short(values)}.")
         return choice(*(literal(json.dumps(value, ensure_ascii=False)) for value in values))
     kind = str(schema.get("type", "object"))
     known = lookup(_SCHEMA, f"type in {where}", kind)
@@ -99,8 +105,10 @@ def json_value(schema: Mapping[str, object], where: str = "schema") -> Pattern:
     if kind == "array":
         return _array(schema, where)
     most = schema.get("maxLength")
+    if most is not None and not _count(most):
+        raise UserError(f"{where}.maxLength: expected a whole number, 0 or more, found {_short(most)}.")
     simple = {
-        "string": lambda: string(most=most if isinstance(most, int) else None),
+        "string": lambda: string(most=most),
         "number": number,
         "integer": lambda: number(integer=True),
         "boolean": lambda: choice(literal("true"), literal("false")),
@@ -112,7 +120,9 @@ def json_value(schema: Mapping[str, object], where: str = "schema") -> Pattern:
 def _object(schema: Mapping[str, object], where: str) -> Pattern:
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
-        raise UserError(f"{where}.properties: expected an object with at least one property, found {properties!r}.")
+        raise UserError(
+            f"{where}.properties: expected an object with at least one property, found {_short(properties)}."
+        )
     fields = [
         sequence(literal(json.dumps(name, ensure_ascii=False) + ": "), json_value(part, f"{where}.{name}"))
         for name, part in properties.items()
@@ -123,8 +133,10 @@ def _object(schema: Mapping[str, object], where: str) -> Pattern:
 
 def _array(schema: Mapping[str, object], where: str) -> Pattern:
     items, low, high = schema.get("items", {"type": "string"}), schema.get("minItems", 0), schema.get("maxItems")
-    if not isinstance(low, int) or not isinstance(high, int | None) or not isinstance(items, Mapping):
-        raise UserError(f"{where}: expected whole minItems and maxItems and a schema as items, found {dict(schema)}.")
+    if not _count(low) or not (high is None or (_count(high) and high >= low)) or not isinstance(items, Mapping):
+        raise UserError(
+            f"{where}: expected whole minItems and maxItems in order and a schema as items, found {_short(dict(schema))}."
+        )
     item = json_value(items, f"{where}[]")
     more = None if high is None else high - 1
     filled = sequence(item, repeat(sequence(literal(", "), item), max(low - 1, 0), more))
@@ -150,12 +162,27 @@ def form(text: str) -> Pattern:
     >>> compile_pattern(form("label: airport, harbour")).accepts("harbour")
     True
     """
-    kind, _, rest = text.partition(":")
+    if len(text) > MAX_LENGTH:
+        raise UserError(f"This form of answer has {len(text):,} characters, expected {MAX_LENGTH:,} at most.")
+    kind, _, rest = text.encode("utf-8", "replace").decode().partition(":")
     return lookup(FORMS, "form of answer", kind.strip().lower())(rest)
 
 
 def _read_schema(text: str) -> Mapping[str, object]:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise UserError(f"json: expected a JSON schema after the colon, found {text.strip()!r} ({error}).") from error
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) else "too deep"
+        raise UserError(
+            f"json: expected a JSON schema after the colon, found {_short(text.strip())} ({why})."
+        ) from error
+
+
+def _count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _short(value: object) -> str:
+    """A value for a message of one line."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -8,8 +8,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from rsfm.errors import UserError, lookup
-from rsfm.sensors import SENSORS
+from rsfm.errors import UserError
+from rsfm.sensors.named import sensor_of
 from rsfm.text.chat import IMAGE
 from rsfm.types import Record
 
@@ -41,7 +41,7 @@ def image_words(
     sensor: str, gsd_m: float, time_days: Float[np.ndarray, " t"], *, merged: bool = False
 ) -> tuple[str, ...]:
     """Each date of a sensor in words, or where they are merged to one image all in one."""
-    title, days = lookup(SENSORS, "sensor", sensor).title, [_date(float(day)) for day in np.asarray(time_days)]
+    title, days = sensor_of(sensor).title, [_date(float(day)) for day in np.asarray(time_days)]
     if merged and len(days) > 1:
         days = [f"{len(days)} dates from {days[0]} to {days[-1]}"]
     return tuple(f"{title}, {gsd_m:.3g} m, {day}" for day in days)

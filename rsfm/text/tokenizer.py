@@ -15,6 +15,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
+from rsfm.config import read_json
 from rsfm.errors import UserError
 from rsfm.text.chat import (
     IMAGE,
@@ -285,8 +286,5 @@ def _config(folder: Path) -> dict[str, Any]:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}). Copy the file again.") from error
+    config = read_json(path, "Copy the file again.")
     return config if isinstance(config, dict) else {}

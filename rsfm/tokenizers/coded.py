@@ -80,17 +80,17 @@ class CodedTokenizer(nnx.Module):
 
     def _sets(self, observation: Observation) -> Float[Array, "b t i j m"]:
         pool = self.config.pool
-        valid = observation.valid.astype(observation.values.dtype)[..., None]
-        there = observation.valid[..., None] & observation.band_valid[:, :, None, None]
-        values = jnp.where(there, observation.values, 0.0)
-        count = _sum_cells(valid, pool)
+        cells = observation.cells
+        values = jnp.where(cells, observation.values, 0.0)
+        seen = _sum_cells(observation.valid.astype(values.dtype)[..., None], pool) > 0
+        count = _sum_cells(cells.astype(values.dtype), pool)
         values = _sum_cells(values, pool) / jnp.maximum(count, 1.0)
         band = self._band(observation)
         gain, bias = self.gain(band)[:, None, None, None], self.bias(band)[:, None, None, None]
         each = jax.nn.gelu(values[..., None] * gain + bias)  # b t i j c m
-        weight = observation.band_valid.astype(each.dtype)
-        total = jnp.einsum("btijcm,btc->btijm", each, weight)
-        return total / jnp.sqrt(jnp.maximum(weight.sum(-1), 1.0))[:, :, None, None, None] * (count > 0)
+        weight = (count > 0).astype(each.dtype)  # a band that no pixel of the cell has is not in its set
+        total = jnp.einsum("btijcm,btijc->btijm", each, weight)
+        return total / jnp.sqrt(jnp.maximum(weight.sum(-1, keepdims=True), 1.0)) * seen
 
     def _band(self, observation: Observation) -> Float[Array, "b c e"]:
         told = self.code[...][observation.band_code]

@@ -17,19 +17,22 @@ LOCATION_OCTAVES = 5
 
 
 def calendar_features(time_days: Float[Array, "*b t"]) -> Float[Array, "*b t 6"]:
-    """Season (two harmonics of the day of year), decades since 2000 and whether the date is known; NaN gives zeros."""
+    """Season (two harmonics of the day of year), decades since 2000 and whether the date is known.
+
+    Without a date the decades' place holds the acquisition's number in its series, in tenths, and all else is zero: two undated
+    pictures have an order.
+    """
     known = ~jnp.isnan(time_days)
     day = jnp.where(known, time_days, 0.0)
     turn = 2 * np.pi * day / DAYS_PER_YEAR
+    index = jnp.broadcast_to(jnp.arange(time_days.shape[-1], dtype=day.dtype), day.shape)
+    season = [jnp.sin(turn), jnp.cos(turn), jnp.sin(2 * turn), jnp.cos(2 * turn)]
     parts = [
-        jnp.sin(turn),
-        jnp.cos(turn),
-        jnp.sin(2 * turn),
-        jnp.cos(2 * turn),
-        day / (10 * DAYS_PER_YEAR),
-        jnp.ones_like(day),
+        *(jnp.where(known, wave, 0.0) for wave in season),
+        jnp.where(known, day / (10 * DAYS_PER_YEAR), index / 10),
+        known.astype(day.dtype),
     ]
-    return jnp.where(known[..., None], jnp.stack(parts, axis=-1), 0.0)
+    return jnp.stack(parts, axis=-1)
 
 
 def location_features(location_deg: Float[Array, "*b 2"]) -> Float[Array, "*b f"]:
@@ -53,17 +56,18 @@ class LocationTokenizer(nnx.Module):
     def __call__(self, location_deg: Float[Array, "b 2"]) -> Tokens:
         known = ~jnp.isnan(location_deg).any(-1, keepdims=True)
         embeddings = self.mlp(location_features(location_deg))[:, None]
-        return Tokens(embeddings=embeddings, mask=known, position=jnp.zeros((*known.shape, 3)), grid=None)
+        nowhen = jnp.broadcast_to(jnp.array([jnp.nan, 0.0, 0.0]), (*known.shape, 3))  # a place has no day
+        return Tokens(embeddings=embeddings, mask=known, position=nowhen, grid=None)
 
 
 def patch_positions(
     observation: Observation, rows: int, columns: int, patch: int
 ) -> Float[Array, "b t rows columns 3"]:
-    """(day, metre south, metre east) of each patch centre, from the window's top-left corner. Unknown dates count as day 0."""
+    """(day, metre south, metre east) of each patch centre, from the window's top-left corner; the day of an unknown date is NaN."""
     metre = observation.gsd_m[:, None] * patch
     south = metre * (jnp.arange(rows) + 0.5)
     east = metre * (jnp.arange(columns) + 0.5)
-    day = jnp.nan_to_num(observation.time_days)
+    day = observation.time_days
     shape = (*day.shape, rows, columns)
     return jnp.stack(
         [

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from rsfm.nn.convolution import Convolution, depthwise, he_normal
+
 STRIDE = 16
 # kernel, stride, expansion, inputs, outputs, repeats
 STAGES = (
@@ -32,7 +34,9 @@ class Bottleneck(nnx.Module):
         hidden = inputs * expansion
         self.stride, self.residual = stride, stride == 1 and inputs == outputs
         self.expand = Convolution(1, inputs, hidden, rngs=rngs) if expansion > 1 else None
-        self.depthwise = nnx.Param(_he(rngs, (kernel, kernel, hidden), kernel**2), out_sharding=(None, None, None))
+        self.depthwise = nnx.Param(
+            he_normal(rngs, (kernel, kernel, hidden), kernel**2), out_sharding=(None, None, None)
+        )
         self.depthwise_bias = nnx.Param(jnp.zeros((hidden,)), out_sharding=(None,))
         self.project = Convolution(1, hidden, outputs, rngs=rngs)
 
@@ -41,26 +45,6 @@ class Bottleneck(nnx.Module):
         y = jax.nn.relu6(depthwise(y, self.depthwise[...], self.stride) + self.depthwise_bias[...].astype(y.dtype))
         y = self.project(y)
         return x + y if self.residual else y
-
-
-class Convolution(nnx.Module):
-    """k x k convolution with bias and TensorFlow's SAME padding."""
-
-    def __init__(self, kernel: int, inputs: int, outputs: int, *, stride: int = 1, rngs: nnx.Rngs):
-        self.kernel = nnx.Param(
-            _he(rngs, (kernel, kernel, inputs, outputs), kernel**2 * inputs), out_sharding=(None,) * 4
-        )
-        self.bias = nnx.Param(jnp.zeros((outputs,)), out_sharding=(None,))
-        self.stride = stride
-
-    def __call__(self, x: Float[Array, "b h w f"]) -> Float[Array, "b i j o"]:
-        kernel = self.kernel[...].astype(x.dtype)
-        if kernel.shape[0] == 1:
-            return x @ kernel[0, 0] + self.bias[...].astype(x.dtype)
-        y = jax.lax.conv_general_dilated(
-            x, kernel, (self.stride, self.stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return y + self.bias[...].astype(x.dtype)
 
 
 class Pyramid(nnx.Module):
@@ -97,27 +81,3 @@ class Pyramid(nnx.Module):
                 middle = x
             x = y
         return middle, jax.nn.relu6(self.head(x))
-
-
-def depthwise(x: Float[Array, "b h w f"], kernel: Float[Array, "k k f"], stride: int) -> Float[Array, "b i j f"]:
-    """Depthwise convolution as k * k shifted products: on CPUs 5-10 times faster than a grouped convolution, and XLA fuses it."""
-    size = kernel.shape[0]
-    height, width = x.shape[1:3]
-    rows, columns = -(-height // stride), -(-width // stride)
-    pad_h = max((rows - 1) * stride + size - height, 0)
-    pad_w = max((columns - 1) * stride + size - width, 0)
-    x = jnp.pad(x, ((0, 0), (pad_h // 2, pad_h - pad_h // 2), (pad_w // 2, pad_w - pad_w // 2), (0, 0)))
-    kernel = kernel.astype(x.dtype)
-    total = jnp.zeros((x.shape[0], rows, columns, x.shape[-1]), x.dtype)
-    for i in range(size):
-        for j in range(size):
-            rows_at, columns_at = (
-                slice(i, i + (rows - 1) * stride + 1, stride),
-                slice(j, j + (columns - 1) * stride + 1, stride),
-            )
-            total = total + x[:, rows_at, columns_at] * kernel[i, j]
-    return total
-
-
-def _he(rngs: nnx.Rngs, shape: tuple[int, ...], fan_in: int) -> Array:
-    return jax.random.normal(rngs.params(), shape) * (2.0 / fan_in) ** 0.5

@@ -80,10 +80,12 @@ class SarTokenizer(nnx.Module):
         """dB and linear power (scaled) of each polarization, multilooked, and 1 where it was seen; zeros elsewhere."""
         slot = _slots(observation).astype(observation.values.dtype)
         present = slot.sum(2).clip(0, 1)[:, :, None, None]
-        there = observation.valid[..., None] & observation.band_valid[:, :, None, None]
-        decibel = jnp.where(there, observation.values, 0.0)
+        cells = observation.cells
+        decibel = jnp.where(cells, observation.values, 0.0)
         decibel = jnp.einsum("bthwc,btcs->bthws", decibel, slot) * DB_SCALE + DB_CENTER
-        weight = observation.valid[..., None].astype(decibel.dtype)
+        lacking = observation.valid[..., None] & observation.band_valid[:, :, None, None] & ~cells
+        lost = jnp.einsum("bthwc,btcs->bthws", lacking.astype(decibel.dtype), slot)
+        weight = observation.valid[..., None].astype(decibel.dtype) * (lost == 0)  # of each polarization at each pixel
         power = 10.0 ** (decibel / 10.0) * weight
         count = _sum_cells(weight, look)
         power = _sum_cells(power, look) / jnp.maximum(count, 1.0)

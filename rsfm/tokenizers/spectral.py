@@ -23,6 +23,7 @@ VISIBLE_WIDTH_UM = 0.015
 FWHM_PER_SIGMA = 2.3548
 NOWHERE = -1e9
 NEAR = -4.5  # log overlap of a band with a response three sigma away: what is farther is not seen by it
+LEAST = 1e-3  # share of a response's weight that the bands of a pixel must have to be scaled up for it
 TINY = 1e-30  # keeps a quotient of nothing by nothing at zero
 
 
@@ -206,9 +207,19 @@ def _overlap(
 
 
 def _weigh(observation: Observation, weights: Float[Array, "b t k c"]) -> Float[Array, "b t h w k"]:
-    there = observation.valid[..., None] & observation.band_valid[:, :, None, None]
-    values = jnp.where(there, observation.values, 0.0)
-    return jnp.einsum("bthwc,btkc->bthwk", values, weights.astype(values.dtype))
+    """Weighted sums over bands; a pixel that lacks bands of its date shares their weight out among those it has."""
+    cells = observation.cells
+    values = jnp.where(cells, observation.values, 0.0)
+    weights = weights.astype(values.dtype)
+    sums = jnp.einsum("bthwc,btkc->bthwk", values, weights)
+    lacking = observation.valid[..., None] & observation.band_valid[:, :, None, None] & ~cells
+
+    def shared_out() -> Float[Array, "b t h w k"]:
+        lost = jnp.einsum("bthwc,btkc->bthwk", lacking.astype(values.dtype), weights)
+        total = weights.sum(-1)[:, :, None, None]
+        return jnp.where(lost > 0, sums * total / jnp.maximum(total - lost, LEAST * total + TINY), sums)
+
+    return jax.lax.cond(lacking.any(), shared_out, lambda: sums)
 
 
 def _spacing(centers: np.ndarray) -> np.ndarray:

@@ -130,7 +130,7 @@ class Checkpoints:
 
     def _seal_rest(self) -> None:
         """Adds the digests of what Orbax wrote of a step while it named it."""
-        for step in _steps(self.folder) if jax.process_index() == 0 else ():
+        for step in saved_steps(self.folder) if jax.process_index() == 0 else ():
             add_digests(self.folder / str(step))
 
     def _sweep(self) -> None:
@@ -161,7 +161,7 @@ class Checkpoints:
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
     """Parameters by dotted name from a run folder: those of its newest checkpoint, on the host."""
     place = (folder / "checkpoints").absolute()
-    steps = _steps(place)
+    steps = saved_steps(place)
     if not steps:
         raise UserError(
             f"{folder}: expected a run folder with checkpoints/, found none. Give the folder of a finished run."
@@ -174,7 +174,7 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         return {name: np.asarray(value) for name, value in reader.restore(item, host).items()}
 
 
-def _steps(folder: Path) -> list[int]:
+def saved_steps(folder: Path) -> list[int]:
     """The complete steps of a folder, the newest first."""
     return sorted(ocp.utils.checkpoint_steps(folder), reverse=True) if folder.is_dir() else []
 
@@ -182,7 +182,7 @@ def _steps(folder: Path) -> list[int]:
 def _set_aside_damaged(folder: Path) -> list[str]:
     """Renames the newest steps that are not as they were written, so that the newest sound one is the newest."""
     problems: dict[int, UserError] = {}
-    steps = _steps(folder) if jax.process_index() == 0 else []
+    steps = saved_steps(folder) if jax.process_index() == 0 else []
     for step in steps:
         try:
             check_digests(folder / str(step))
@@ -210,7 +210,7 @@ def _set_aside_damaged(folder: Path) -> list[str]:
 def _split(state: TrainState) -> tuple[dict[str, Any], dict[str, Any]]:
     """The state as two flat tables, of weights and of the rest; random keys as their numbers."""
     training = {"step": state.step, "skipped": state.skipped}
-    for part in ("rest", "optimizer", "average"):
+    for part in ("rest", "optimizer", "average", "teacher", "key"):
         flat = jax.tree_util.tree_flatten_with_path(getattr(state, part))[0]
         training |= {dotted((part, *path)): _numbers(leaf) for path, leaf in flat}
     return model_arrays(state), training

@@ -1,8 +1,17 @@
 """Settings of training: optimizer, mesh, what is saved when. JSON-able, every field can be set on the command line."""
 
 import dataclasses
+from typing import Any
 
-from rsfm.training.objective import LossConfig
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Attributes:
+    weights: factor of the mean of each loss and of the model's aux terms, by name or ending ("balance" weighs "encoder_balance"
+        too). A loss that is not named weighs 1; an aux term that is not named is logged and not trained on.
+    """
+
+    weights: dict[str, float] = dataclasses.field(default_factory=lambda: {"balance": 0.01, "z_loss": 0.001})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,6 +25,9 @@ class OptimizerConfig:
         final_fraction: share of the peak left at the last step of "cosine" and "linear".
         weight_decay: on matrices only; biases, norms and other vectors have none.
         clip_norm: gradients of a larger global norm are scaled down to it; 0 = never.
+        rates: factor on the learning rate by part of the model, read in order: {"encoder": 0.1,
+            "encoder.transformer.blocks[0:2]": 0.0, "decoder.embedding[9]": 1.0}; see rsfm.training.rates. Weights with
+            factor 0 stay as they are and still have a gradient; to save that, see `TrainConfig.freeze`.
     """
 
     learning_rate: float = 3e-4
@@ -27,6 +39,7 @@ class OptimizerConfig:
     beta2: float = 0.95
     epsilon: float = 1e-8
     clip_norm: float = 1.0
+    rates: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,12 +68,15 @@ class TrainConfig:
         stop_after: end after so many steps, with the schedule of all of them; 0 = never.
         seed: of the initial weights and the order of the data.
         optimizer: see OptimizerConfig.
-        loss: see LossConfig.
+        loss: how the losses are weighed.
+        objectives: options of objectives by name; those of a source without options here learn by their defaults.
         accumulate: microbatches a step; the gradient equals the large batch's.
         freeze: patterns over parameter names ("decoder.*", "*.bias"); what they match gets no gradient and no moments.
             They are read in order, and one that begins with "!" opens again: ("*", "!decoder") trains the decoder alone.
         lora: train adapters in place of the weights; None = the weights themselves.
         average_decay: of the exponential moving average of the weights, used in evaluation; 0 = none.
+        teacher_decay: of the exponential mean of the weights that objectives have as teacher; 1 = frozen as training starts,
+            0 = no teacher.
         mesh: devices along (data, fsdp, tensor, expert); one of them may be -1, the rest of the devices.
         save_every: steps between checkpoints; 0 = only at the end and on SIGTERM.
         keep: newest checkpoints kept.
@@ -73,10 +89,12 @@ class TrainConfig:
     seed: int = 0
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    objectives: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
     lora: LoraConfig | None = None
     average_decay: float = 0.0
+    teacher_decay: float = 0.0
     mesh: tuple[int, int, int, int] = (-1, 1, 1, 1)
     save_every: int = 1000
     keep: int = 2

@@ -22,7 +22,7 @@ from rsfm.training.sharding import (
     replicated,
     to_global,
 )
-from rsfm.training.state import Build, TrainState, create_state, dotted, parameter_table
+from rsfm.training.state import Build, TrainState, create_state, dotted, parameter_table, state_options
 from rsfm.training.step import Metrics, make_eval_step, make_train_step
 from rsfm.types import Sample
 
@@ -66,7 +66,7 @@ class JitEngine:
     def __init__(self, config: TrainConfig, build: Build, *, devices: Sequence[jax.Device] | None = None) -> None:
         self.mesh = make_mesh(config.mesh, devices)
         self.optimizer = make_optimizer(config.optimizer, build)
-        self._new = lambda: create_state(build, self.optimizer, freeze=config.freeze, average=config.average_decay > 0)
+        self._new = lambda: create_state(build, self.optimizer, **state_options(config))
         self._shapes = jax.eval_shape(self._new)
         self.layout = state_layout(self._shapes, build, self.mesh)
         batch, whole = batch_sharding(self.mesh), replicated(self.mesh)

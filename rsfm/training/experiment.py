@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import importlib.util
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,18 +11,21 @@ from typing import Any
 
 from flax import nnx
 
-from rsfm.config import from_json
+from rsfm.config import from_json, read_json
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
 from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
 from rsfm.data.training.prepare import is_prepared
 from rsfm.errors import UserError, lookup, unknown
+from rsfm.heads import HEADS, head_kind, head_options
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
 from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.models.interleave import image_layout
+from rsfm.models.upgrade import released_tensors
 from rsfm.nn.weights import read_tensors
+from rsfm.objectives import OBJECTIVES, make_objective
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
 from rsfm.text.tokenizer import TextTokenizer
@@ -35,6 +37,23 @@ from rsfm.training.towers import check_tower, tower_tensors
 
 CONFIGS = REPOSITORY / "experiments" / "configs"
 WEIGHTS = "model.safetensors"  # of a released checkpoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of an experiment, as data.
+
+    Attributes:
+        name: of the stage's run folder, after its number.
+        data: the training mixture; its sources name their objectives.
+        validation: the mixture of held-out data.
+        train: steps, what trains and how fast, teacher.
+    """
+
+    name: str
+    data: tuple[Source, ...]
+    validation: tuple[Source, ...] = ()
+    train: TrainConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +79,8 @@ class ExperimentConfig:
         init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
             of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
             towered one the whole tower.
+        stages: runs one after the other in folders of their own, each from the averaged weights of the one before; with
+            them, `train`, `data` and `validation` above are not read.
         file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
     """
 
@@ -67,8 +88,9 @@ class ExperimentConfig:
     model: ModelConfig
     processor: ProcessorConfig = dataclasses.field(default_factory=lambda: ProcessorConfig(streams={}))
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    data: tuple[Source, ...]
+    data: tuple[Source, ...] = ()
     validation: tuple[Source, ...] = ()
+    stages: tuple[Stage, ...] = ()
     tokenizer: str = "tokenizers/text"
     chat_template: bool = True
     init_from: str | None = None
@@ -86,7 +108,7 @@ def load_config(name_or_path: str | Path) -> ExperimentConfig:
     """
     path = find_config(str(name_or_path))
     if path.suffix == ".json":
-        read = from_json(ExperimentConfig, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+        read = from_json(ExperimentConfig, read_json(path, "Give another CONFIG."), where=str(path))
         _check_own(path, read.file)
         return read
     config = getattr(load_module(path), "CONFIG", None)
@@ -154,6 +176,9 @@ def make_processor(config: ExperimentConfig) -> Processor:
             f"model.decoder.vocabulary is {rows}, the tokenizer in {config.tokenizer} has {text.vocab_size} tokens. "
             f"Set --model.decoder.vocabulary {text.vocab_size} or more."
         )
+    for name, head in config.model.heads.items():
+        kind = head_kind(HEADS, name, head)
+        kind.check_vocabulary(head_options(kind, name, head), text.special)
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
     images = image_layout(config.model)
     return Processor(dataclasses.replace(config.processor, streams=streams, images=images), text)
@@ -176,6 +201,12 @@ def open_batches(
     for source in sources:
         for task in source.tasks:
             lookup(TASKS, "task", task)
+        for name in source.objectives:
+            make_objective(name, config.train.objectives.get(name, {}))
+            if OBJECTIVES[name].labels and not source.tasks:
+                raise UserError(
+                    f"{source.dataset}: the objective '{name}' learns from labels, but the source names no tasks. Add tasks= to it."
+                )
 
     def open_for(host: int, hosts: int) -> Any:
         return make_batches(
@@ -247,10 +278,10 @@ def _part(part: str, path: Path) -> dict[str, Any]:
     """The tensors of a part by their names in the model: a file has them without the part's name, a checkpoint with it."""
     if not path.is_dir():
         return {f"{part}.{name}": value for name, value in read_tensors(path).items()}
-    whole = read_tensors(path / WEIGHTS)
+    whole = released_tensors(path)
     return {name: value for name, value in whole.items() if name == part or name.startswith(part + ".")}
 
 
 def _whole(folder: Path) -> dict[str, Any]:
     released = folder / WEIGHTS
-    return read_tensors(released) if released.exists() else read_weights(folder)
+    return released_tensors(folder) if released.exists() else read_weights(folder)

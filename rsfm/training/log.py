@@ -30,12 +30,18 @@ class RunLog:
         start: steps already done; rows after them are dropped, for they will be made again.
         steps: steps in all.
         primary: whether this process writes.
+
+    Attributes:
+        last: the newest row.
+        skipped: steps left out so far, those of earlier processes included.
+        steps, lost, lost_in_a_row: of this process: in all, left out, left out without a break up to now.
     """
 
     def __init__(self, folder: Path, *, start: int, steps: int, primary: bool = True) -> None:
         self._primary, self._clock = primary, time.perf_counter()
         self._pending: tuple[int, int, int, Metrics] | None = None
         self.last: Row = {}
+        self.skipped = self.steps = self.lost = self.lost_in_a_row = 0
         if primary:
             keep_rows(folder / "metrics.jsonl", start)
             self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
@@ -75,6 +81,7 @@ class RunLog:
             return
         (step, samples, compiled, metrics), self._pending = self._pending, None
         values = to_floats(metrics)
+        self._count(int(values.get("skipped", 0)))
         now = time.perf_counter()
         rate, self._clock = samples / (now - self._clock), now
         self.last = {"step": step, **tidy(values), "samples_per_second": round(rate, 3), "compiled": compiled}
@@ -83,6 +90,12 @@ class RunLog:
             f"loss {values['loss']:.4f}, lr {values['learning_rate']:.2e}, {rate:.1f} samples/s", refresh=False
         )
         self._bar.update()
+
+    def _count(self, skipped: int) -> None:
+        """Counts the steps of this process, and those without a finite loss or gradient, by the state's own number."""
+        lost = skipped > self.skipped
+        self.skipped, self.steps, self.lost = skipped, self.steps + 1, self.lost + lost
+        self.lost_in_a_row = self.lost_in_a_row + 1 if lost else 0
 
     def evaluation(self, step: int, values: dict[str, float]) -> None:
         """A row of its own in evaluation.jsonl, after the step's."""

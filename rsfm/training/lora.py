@@ -19,7 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from rsfm.errors import UserError, unknown
-from rsfm.heads import TextHead
+from rsfm.models.text_head import TextHead
 from rsfm.nn.linear import Linear
 from rsfm.training.config import LoraConfig
 

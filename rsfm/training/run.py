@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import jax
-from jax.experimental import multihost_utils
 
 from rsfm.config import to_json
 from rsfm.data.writing.atomic import write_json
@@ -44,6 +43,7 @@ class Batches(Protocol):
     def set_state(self, state: Any) -> None: ...
 
 
+LOST = 10  # so many steps in a row without a finite loss or gradient end a run
 OpenBatches = Callable[[int, int], Batches]  # (host, hosts) -> this host's rows of every batch
 
 
@@ -115,6 +115,7 @@ def run(
             log.say(
                 f"{folder.name}: step {start} of {config.last_step}, {describe(state)}, {jax.device_count()} devices"
             )
+            log.skipped = int(state.skipped)
             state = learn(
                 config,
                 runner,
@@ -127,6 +128,8 @@ def run(
                 stop,
             )
             early = stop.told if int(runner.release(state).step) < config.last_step else None
+            log.flush()
+            check_learning(log, folder, whole=True)
         return Trained(state=runner.release(state), signal=early, last=log.last)
 
 
@@ -157,6 +160,7 @@ def learn(
     for done in steps:
         step = done + 1
         state = one_step(engine, state, step, batches, log)
+        check_learning(log, checkpoints.folder.parent)
         if held_out is not None and step % config.eval_every == 0:
             held_out.set_state(first)
             log.evaluation(step, evaluate(config, engine, state, held_out))
@@ -186,6 +190,20 @@ def one_step(engine: Engine, state: TrainState, step: int, batches: Batches, log
     return state
 
 
+def check_learning(log: RunLog, folder: Path, *, whole: bool = False) -> None:
+    """Ends a run that learns nothing: too many steps in a row, or at its end most of all, without a finite loss.
+
+    Raises:
+        UserError: on all hosts at the same step.
+    """
+    if log.lost_in_a_row < LOST and not (whole and 2 * log.lost > log.steps):
+        return
+    raise UserError(
+        f"{folder}: {log.lost} of {log.steps} steps were left out since loss or gradient was not finite: nothing is learned. "
+        "Look for labels and values that are no numbers, or lower --learning-rate; the last checkpoint stands."
+    )
+
+
 def evaluate(config: TrainConfig, engine: Engine, state: TrainState, batches: Batches) -> dict[str, float]:
     """Mean losses over `eval_batches` batches, each head's over all its targets."""
     sums: dict[str, Any] = {}
@@ -197,14 +215,6 @@ def evaluate(config: TrainConfig, engine: Engine, state: TrainState, batches: Ba
     terms = {name: jax.numpy.asarray(value) for name, value in sums.items()}
     counts = {name: jax.numpy.asarray(value) for name, value in units.items()}
     return to_floats(report(weigh(config.loss.weights, terms, counts), terms, counts))
-
-
-def check_folder(folder: Path, *, resume: bool) -> None:
-    """Refuses a folder that holds another run. Writes nothing."""
-    if read_rows(folder / "metrics.jsonl") and not resume:
-        raise UserError(f"{folder} holds a run already. Give --resume to go on with it, or another --out.")
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("run folder looked at")  # before the first process writes into it
 
 
 @contextlib.contextmanager

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from rsfm.errors import UserError, unknown
 from rsfm.pytree import pytree_dataclass, replace, static
+from rsfm.training.config import TrainConfig
 
 Tree = dict[Any, Any]  # nested, by attribute name
 Build = Callable[[], nnx.Module]
@@ -33,6 +34,8 @@ class TrainState:
         rest: other state of the model, such as the counts of its random streams.
         optimizer: optax state, for `params` only.
         average: moving average of `params`, or None.
+        teacher: parameters of a second network of the same structure, frozen or an exponential mean of `params`; or None.
+        key: randomness of the objectives; every step folds its number into it.
         graphdef: structure of the model.
     """
 
@@ -43,11 +46,19 @@ class TrainState:
     rest: Tree
     optimizer: Any
     average: Tree | None
+    teacher: Tree | None
+    key: PRNGKeyArray
     graphdef: Any = static()
 
 
 def create_state(
-    build: Build, optimizer: optax.GradientTransformation, *, freeze: Sequence[str] = (), average: bool = False
+    build: Build,
+    optimizer: optax.GradientTransformation,
+    *,
+    freeze: Sequence[str] = (),
+    average: bool = False,
+    teacher: bool = False,
+    seed: int = 0,
 ) -> TrainState:
     """A state at step 0 around a new model. Pure: to be jitted with the layout of its output, or evaluated by shape.
 
@@ -56,6 +67,8 @@ def create_state(
         optimizer: made by rsfm.training.optimizer.
         freeze: patterns over parameter names, see `frozen_names`; in a model with adapters all else is frozen first.
         average: keep a moving average of the weights.
+        teacher: keep a second network, which starts as the first.
+        seed: of the objectives' randomness.
     """
     with nnx.use_eager_sharding(False):  # the layout is decided once, by `create`'s output, not parameter by parameter
         model = build()
@@ -73,8 +86,20 @@ def create_state(
         rest=rest,
         optimizer=optimizer.init(params),
         average=jax.tree.map(jnp.copy, params) if average else None,
+        teacher=jax.tree.map(jnp.copy, params) if teacher else None,
+        key=jax.random.key(seed),
         graphdef=graphdef,
     )
+
+
+def state_options(config: TrainConfig) -> dict[str, Any]:
+    """What `create_state` needs of a training's config."""
+    return {
+        "freeze": config.freeze,
+        "average": config.average_decay > 0,
+        "teacher": config.teacher_decay > 0,
+        "seed": config.seed,
+    }
 
 
 def _strong(leaf: Any) -> Any:
@@ -86,6 +111,13 @@ def merge(state: TrainState, *, averaged: bool = False) -> Any:
     """The model with the state's weights; the moving average of them where asked and kept."""
     params = state.average if averaged and state.average is not None else state.params
     return nnx.merge(state.graphdef, params, state.frozen, state.rest)
+
+
+def merge_teacher(state: TrainState) -> Any:
+    """The second network, or None; no gradient goes through it."""
+    if state.teacher is None:
+        return None
+    return nnx.merge(state.graphdef, *jax.lax.stop_gradient((state.teacher, state.frozen)), state.rest)
 
 
 def parameter_table(model: nnx.Module) -> dict[str, nnx.Param]:
@@ -169,4 +201,5 @@ def with_arrays(state: TrainState, arrays: Mapping[str, Any]) -> TrainState:
 
     params, frozen = (jax.tree_util.tree_map_with_path(take, tree) for tree in (state.params, state.frozen))
     average = None if state.average is None else jax.tree.map(jnp.copy, params)
-    return replace(state, params=params, frozen=frozen, average=average)
+    teacher = None if state.teacher is None else jax.tree.map(jnp.copy, params)
+    return replace(state, params=params, frozen=frozen, average=average, teacher=teacher)

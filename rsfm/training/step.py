@@ -12,12 +12,13 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from rsfm.objectives import Reading, Terms, make_objective
 from rsfm.pytree import replace
 from rsfm.training.config import TrainConfig
-from rsfm.training.objective import count_units, loss_sums
 from rsfm.training.optimizer import Schedule
+from rsfm.training.rates import rate_factors, scaled
 from rsfm.training.sharding import constrain_batch
-from rsfm.training.state import TrainState, merge
+from rsfm.training.state import TrainState, dotted, merge, merge_teacher
 from rsfm.types import Sample
 
 Metrics = dict[str, Array]
@@ -37,7 +38,7 @@ def make_train_step(
     """
 
     def train_step(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
-        units = _sum_devices(count_units(config.loss, sample), device_axis)
+        units = _units(config, state, sample, device_axis)
         gradient, rest, terms = _gradient(config, state, sample, units, device_axis)
         loss = weigh(config.loss.weights, terms, units)
         norm = optax.global_norm(gradient)
@@ -56,24 +57,50 @@ def make_train_step(
 
 
 def make_eval_step(config: TrainConfig) -> Callable[[TrainState, Sample], tuple[Metrics, Metrics]]:
-    """`eval_step(state, sample) -> (sums and aux terms, counts)`, with the averaged weights where they are kept."""
+    """`eval_step(state, sample) -> (sums, counts)`, with the averaged weights where they are kept."""
 
     def eval_step(state: TrainState, sample: Sample) -> tuple[Metrics, Metrics]:
-        predictions = merge(state, averaged=True)(sample)
-        return loss_sums(config.loss, predictions, sample), count_units(config.loss, sample)
+        terms = learn_from(config, merge(state, averaged=True), state, sample, None)
+        return {name: total for name, (total, _) in terms.losses.items()}, _counts(terms)
 
     return eval_step
 
 
+def learn_from(config: TrainConfig, model: Any, state: TrainState, sample: Sample, device_axis: str | None) -> Terms:
+    """The terms of all objectives of a sample."""
+    student = Reading(model, sample, device_axis=device_axis)
+    second = merge_teacher(state)
+    teacher = None if second is None else Reading(second, sample, device_axis=device_axis)
+    terms = Terms(losses={})
+    for i, name in enumerate(sample.objectives):
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), i)
+        terms = terms.joined(make_objective(name, config.objectives.get(name, {}))(student, teacher, key))
+    return terms
+
+
+def _sums(terms: Terms) -> Metrics:
+    return {**{name: total for name, (total, _) in terms.losses.items()}, **terms.aux}
+
+
+def _counts(terms: Terms) -> Metrics:
+    return {name: units for name, (_, units) in terms.losses.items()}
+
+
+def _units(config: TrainConfig, state: TrainState, sample: Sample, device_axis: str | None) -> Metrics:
+    """How many targets each loss has in the whole batch. They depend on no weights: XLA leaves the model's work out."""
+    return _sum_devices(_counts(learn_from(config, merge(state), state, sample, device_axis)), device_axis)
+
+
 def weigh(weights: Mapping[str, float], terms: Metrics, units: Metrics) -> Float[Array, ""]:
-    """The loss: each head's mean and each aux term times its weight, see LossConfig."""
+    """The loss: the mean of each loss and each aux term times its weight, see LossConfig."""
     means = {name: term / jnp.maximum(units[name], 1) if name in units else term for name, term in terms.items()}
-    return sum((_weight(weights, name) * mean for name, mean in means.items()), jnp.zeros(()))
+    parts = (_weight(weights, name, 1.0 if name in units else 0.0) * mean for name, mean in means.items())
+    return sum(parts, jnp.zeros(()))
 
 
-def _weight(weights: Mapping[str, float], name: str) -> float:
+def _weight(weights: Mapping[str, float], name: str, otherwise: float) -> float:
     endings = [name, *(key for key in weights if name.endswith("_" + key))]
-    return next((weights[key] for key in endings if key in weights), 0.0)
+    return next((weights[key] for key in endings if key in weights), otherwise)
 
 
 def report(loss: Array, terms: Metrics, units: Metrics) -> Metrics:
@@ -90,10 +117,8 @@ def _gradient(
 
     def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics]]:
         model = merge(replace(state, params=params, rest=rest))
-        predictions = model(part)
-        terms = loss_sums(config.loss, predictions, part, device_axis=device_axis) | {
-            name: value / share for name, value in predictions.aux.items()
-        }
+        found = learn_from(config, model, state, part, device_axis)
+        terms = _sums(found) | {name: value / share for name, value in found.aux.items()}
         rest = nnx.to_pure_dict(nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))))
         return weigh(config.loss.weights, terms, units), (rest, terms)
 
@@ -127,16 +152,23 @@ def _update(
     config: TrainConfig, optimizer: optax.GradientTransformation, state: TrainState, gradient: Any, rate: Array
 ) -> TrainState:
     updates, moments = optimizer.update(gradient, state.optimizer, state.params)
+    if config.optimizer.rates:
+        shapes = {dotted(path): leaf.shape for path, leaf in jax.tree_util.tree_flatten_with_path(state.params)[0]}
+        updates = scaled(updates, rate_factors(config.optimizer.rates, shapes))
     params = jax.tree.map(lambda param, update: param - rate * update, state.params, updates)
-    average = state.average
-    if average is not None:
-        decay = jnp.minimum(config.average_decay, (1.0 + state.step) / (10.0 + state.step))  # short memory at first
-        average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, params)
-    return replace(state, params=params, optimizer=moments, average=average)
+    decay = jnp.minimum(config.average_decay, (1.0 + state.step) / (10.0 + state.step))  # short memory at first
+    average = _moved(state.average, params, decay)
+    teacher = state.teacher if config.teacher_decay >= 1 else _moved(state.teacher, params, config.teacher_decay)
+    return replace(state, params=params, optimizer=moments, average=average, teacher=teacher)
+
+
+def _moved(mean: Any, params: Any, decay: Array | float) -> Any:
+    """An exponential mean of the weights, one step on; None stays None."""
+    return None if mean is None else jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, mean, params)
 
 
 def _choose(condition: Bool[Array, ""], yes: TrainState, no: TrainState) -> TrainState:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+    return jax.tree.map(lambda a, b: a if a is b else jnp.where(condition, a, b), yes, no)
 
 
 def _sum_devices(tree: Any, device_axis: str | None) -> Any:

@@ -13,9 +13,9 @@ from rsfm.errors import lookup
 from rsfm.processor import Processor, ProcessorConfig, Taught
 from rsfm.processor.config import FORMAT
 from rsfm.processor.taught import joined
-from rsfm.sensors import SENSORS
+from rsfm.sensors.named import sensor_of
 from rsfm.tasks import TASKS
-from rsfm.types import Observation, Record
+from rsfm.types import Observation, Record, base_name
 
 ANY_GSD = (0.0, 1e6)  # of data that do not tell theirs
 MOST_RECORDS = 20_000  # of a source that are looked at, evenly spread
@@ -71,14 +71,14 @@ def _views(
     """(sensor, ground sampling distance from and to, single pixels) of what is read; a map leaves out some streams."""
     for sensor, each in observations:
         series = np.shape(each.values)[-3:-1] == (1, 1)
-        family = lookup(SENSORS, "sensor", sensor).family
+        family = sensor_of(sensor).family
         stream = next(
             (n for n, spec in config.streams.items() if family in spec.families and (spec.size == 1) == series), ""
         )
         if not mapped or not config.map_streams or stream in config.map_streams:
             gsd = float(np.asarray(each.gsd_m))
             rounded = float(f"{gsd:.3g}") if gsd > 0 and math.isfinite(gsd) else 0.0
-            yield sensor, (rounded, rounded) if rounded else ANY_GSD, series
+            yield base_name(sensor), (rounded, rounded) if rounded else ANY_GSD, series
 
 
 def described(processor: Processor, sources: Sequence[Source], **options: Any) -> Processor:

@@ -22,7 +22,7 @@ from rsfm.answer.predict import predict
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
-from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.processor.plan import legend_plan
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -46,16 +46,18 @@ class Standin(FoundationModel):
         values = sample.observations["optical"].values[:, 0, :, :, 0]
         sway = self.drift[...] * values.mean((1, 2), keepdims=True)
         water, trees = 3 * values + sway, -3 * values - sway
-        slots = sample.targets["mask_position"].shape[1]
+        slots = sample.targets["mask"]["position"].shape[1]
         empty = jnp.full((len(values), slots - 2, *values.shape[1:]), 30.0)  # slots that were not asked for
         logits = jnp.concatenate([jnp.stack([water, trees], axis=1), empty], axis=1)
-        return Predictions(text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask_logits": logits}, aux={})
+        return Predictions(
+            text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask": {"logits": logits}}, aux={}
+        )
 
 
 @pytest.fixture(scope="module")
 def processor() -> Processor:
     streams = {"optical": StreamSpec(families=("optical",), size=SIZE, bands=12, patch=8)}
-    config = ProcessorConfig(streams=streams, max_masks=4)
+    config = ProcessorConfig(streams=streams, heads={"mask": HeadSlots(slots=4), "value": HeadSlots(slots=4)})
     return Processor(config, TextTokenizer.load(ROOT / "tokenizers" / "text"))
 
 
@@ -87,7 +89,7 @@ def probabilities(model: FoundationModel, processor: Processor, record: Record, 
 def test_one_window_is_the_plain_forward_bit_for_bit(processor: Processor) -> None:
     model, record = Standin(drift=2.0), scene(SIZE, SIZE)
     sample = stack([processor.prompt(record, PLAN.asked, PLAN.answer)])
-    plain = np.asarray(class_probabilities(forward(model, sample).outputs["mask_logits"][:, :2]))[0]
+    plain = np.asarray(class_probabilities(forward(model, sample).outputs["mask"]["logits"][:, :2]))[0]
     answer = predict(model, processor, record, QUESTION, probability=True)
     assert answer.probability is not None and answer.mask is not None
     np.testing.assert_array_equal(answer.probability, plain[1:])
@@ -262,7 +264,7 @@ def test_one_window_of_nano_is_its_plain_forward_bit_for_bit(nano: Pretrained) -
     record = scene(size, size)
     plan = legend_plan(nano.processor.config, nano.processor.config.legends["land cover"])
     sample = stack([nano.processor.prompt(record, plan.asked, plan.answer)])
-    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask_logits"][:, :9]))[0]
+    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask"]["logits"][:, :9]))[0]
     answer = predict(nano.model, nano.processor, record, "Map the land cover.", probability=True)
     assert answer.probability is not None and answer.mask is not None
     np.testing.assert_array_equal(answer.probability, plain[1:])

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.answer.retrieval import RET, Retriever
+from rsfm.answer.retrieval import Retriever
 from rsfm.errors import UserError
-from rsfm.heads import ContrastiveConfig
+from rsfm.heads import ContrastiveConfig, HeadConfig
+from rsfm.heads.contrastive import RET
 from rsfm.models.foundation import FoundationModel
+from rsfm.objectives import Reading, make_objective
 from rsfm.processor import Processor, ProcessorConfig
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.text.tokenizer import TextTokenizer
-from rsfm.training.objective import LossConfig, count_units, loss_sums
-from rsfm.types import Predictions, Record
+from rsfm.types import Record
 from tests.small_checkpoint import ROOT, small_config
 
 
@@ -26,7 +27,8 @@ def retriever() -> Retriever:
     base = small_config()
     optical = base.streams["optical"]
     optical = dataclasses.replace(optical, options={})
-    config = dataclasses.replace(base, streams={"optical": optical}, contrastive=ContrastiveConfig(width=12, queue=4))
+    heads = {"contrastive": HeadConfig(options=ContrastiveConfig(width=12, queue=4))}
+    config = dataclasses.replace(base, streams={"optical": optical}, heads=heads)
     text = TextTokenizer.load(ROOT / "tokenizers" / "text")
     processor = Processor(ProcessorConfig(streams={"optical": optical.spec}), text)
     return Retriever(model=FoundationModel(config, rngs=nnx.Rngs(0)), processor=processor, batch_size=2)
@@ -63,7 +65,7 @@ def test_classes_by_name(retriever, records):
 
 
 def test_a_model_without_the_head_is_told(retriever):
-    model = FoundationModel(dataclasses.replace(retriever.model.config, contrastive=None), rngs=nnx.Rngs(0))
+    model = FoundationModel(dataclasses.replace(retriever.model.config, heads={}), rngs=nnx.Rngs(0))
     with pytest.raises(UserError, match="has no contrastive head"):
         Retriever(model=model, processor=retriever.processor)
 
@@ -74,8 +76,7 @@ def test_the_loss_pairs_rows_that_hold_the_token(retriever, records):
     said = [f"a river {RET}", f"many houses {RET}", "a lake"]
     samples = [processor.prompt(record, "Describe it.", answer) for record, answer in zip(records, said, strict=True)]
     batch = jax.tree.map(lambda *rows: jnp.asarray(np.stack(rows)), *samples)
-    config = LossConfig(contrast="softmax")
-    assert count_units(config, batch)["contrast"] == 2
+    contrast = make_objective("contrast", {"loss": "softmax"})
     graphdef, *parts = nnx.split(retriever.model, nnx.Param, ...)
     params, rest = (nnx.to_pure_dict(nnx.as_pure(part)) for part in parts)  # as rsfm.training.state holds them
 
@@ -83,22 +84,22 @@ def test_the_loss_pairs_rows_that_hold_the_token(retriever, records):
     def run(params):
         def loss(params):
             model = nnx.merge(graphdef, params, rest)
-            total = loss_sums(config, model(batch), batch)["contrast"]
-            return total, model.contrastive.text_queue[...]
+            total, units = contrast(Reading(model, batch), None, jax.random.key(0)).losses["contrast"]
+            return total, (units, model.heads["contrastive"].head.text_queue[...])
 
         return jax.value_and_grad(loss, has_aux=True)(params)
 
-    (total, queue), gradient = run(params)
-    assert total > 0 and np.isfinite(total)
+    (total, (units, queue)), gradient = run(params)
+    assert total > 0 and np.isfinite(total) and units == 2
     np.testing.assert_array_equal((queue != 0).any(1), [True, True, False, False])
     for part in ("from_token", "from_text", "log_scale"):
-        leaves = jax.tree.leaves(gradient["contrastive"][part])
+        leaves = jax.tree.leaves(gradient["heads"]["contrastive"]["head"][part])
         assert all(np.abs(leaf).sum() > 0 for leaf in leaves), part
     assert np.abs(gradient["decoder"]["embedding"]).sum() > 0
 
 
-def test_a_loss_without_its_head_is_told(retriever):
+def test_an_objective_without_its_head_is_told(retriever):
     sample = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], retriever._text("a river"))
-    logits = jnp.zeros((*sample.text_ids.shape, 4))
-    with pytest.raises(UserError, match="Set model.contrastive"):
-        loss_sums(LossConfig(contrast="sigmoid"), Predictions(text_logits=logits, outputs={}, aux={}), sample)
+    model = FoundationModel(dataclasses.replace(retriever.model.config, heads={}), rngs=nnx.Rngs(0))
+    with pytest.raises(UserError, match="the model has no head 'contrastive'. Add one of kind 'contrastive'"):
+        make_objective("contrast", {"loss": "sigmoid"})(Reading(model, sample), None, jax.random.key(0))

@@ -18,7 +18,7 @@ from rsfm.data.training.pipeline import open_records
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
-from rsfm.processor import Processor, ProcessorConfig, Taught
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig, Taught
 from rsfm.processor.calibration import MapCalibration, ShareBand
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -45,10 +45,12 @@ class Bands(FoundationModel):
 
     def __call__(self, sample: Sample) -> Predictions:
         values = sample.observations["optical"].values[:, 0, :, :, 0]
-        asked = (sample.targets["mask_position"] >= 0).sum(1)[:, None, None]
+        asked = (sample.targets["mask"]["position"] >= 0).sum(1)[:, None, None]
         levels = jnp.linspace(-1.0, 1.0, 4)[None, :, None, None] + 0.3 * (asked - 4)[:, None]
         logits = 4 - self.steepness[...] * jnp.square(values[:, None] - levels) / 4
-        return Predictions(text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask_logits": logits}, aux={})
+        return Predictions(
+            text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask": {"logits": logits}}, aux={}
+        )
 
 
 def taught(sensor: str = "sentinel2_l2a") -> tuple[Taught, ...]:
@@ -58,7 +60,7 @@ def taught(sensor: str = "sentinel2_l2a") -> tuple[Taught, ...]:
 @pytest.fixture(scope="module")
 def processor() -> Processor:
     streams = {"optical": StreamSpec(families=("optical",), size=32, bands=12, patch=8)}
-    config = ProcessorConfig(streams=streams, max_masks=4, taught=taught())
+    config = ProcessorConfig(streams=streams, heads={"mask": HeadSlots(slots=4)}, taught=taught())
     return Processor(config, TextTokenizer.load(ROOT / "tokenizers" / "text"))
 
 
@@ -131,13 +133,19 @@ def test_a_free_question_and_the_typed_call_are_one(processor: Processor, record
     "question",
     ["How many ships are there?", "Map the bridges.", "Map the water and the bridges.", "Remove the clouds", "Is there a ship?",
      "Where are the ships? Give their boxes.", "What is the biomass?", "Map everything except water", "How many trees are there?",
-     "Is there water in the north?", "Who owns this land?", "\ud800", "map " * 30_000, "a" * 100_000, "", "?!" * 50_000],
+     "Is there water in the north?", "Who owns this land?", "\ud800", ""],
 )  # fmt: skip
 def test_what_was_not_taught_is_declined_in_one_line(processor: Processor, record: Record, question: str) -> None:
     answer = Session(Bands(), processor, record, name="nano").ask(question)
     assert answer.declined and answer.mask is None and not answer.values and answer.confidence == 0
     assert answer.text.startswith("nano was not taught ") and "\n" not in answer.text and len(answer.text) < 1500
     assert answer.to_json()["declined"] is True
+
+
+@pytest.mark.parametrize("question", ["map " * 30_000, "a" * 100_000, "?!" * 50_000])
+def test_a_question_longer_than_any_prompt_is_refused(processor: Processor, record: Record, question: str) -> None:
+    with pytest.raises(UserError, match="characters, expected"):
+        Session(Bands(), processor, record).ask(question)
 
 
 def test_the_legend_is_that_of_the_sensor(processor: Processor, record: Record) -> None:

@@ -18,7 +18,7 @@ from rsfm.answer.products import write_products
 from rsfm.errors import UserError
 from rsfm.heads import value_band
 from rsfm.models.foundation import FoundationModel
-from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.processor.plan import quantity_plan
 from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
@@ -43,14 +43,18 @@ class Standin(FoundationModel):
         values = sample.observations["optical"].values[:, 0, :, :, 0]
         logits = [20.0 - self.sharpness[...] * (values - k + 2) ** 2 for k in range(4)]
         return Predictions(
-            text_logits=jnp.zeros((*sample.text_ids.shape, 4)), outputs={"mask_logits": jnp.stack(logits, 1)}, aux={}
+            text_logits=jnp.zeros((*sample.text_ids.shape, 4)),
+            outputs={"mask": {"logits": jnp.stack(logits, 1)}},
+            aux={},
         )
 
 
 @pytest.fixture(scope="module")
 def processor() -> Processor:
     streams = {"optical": StreamSpec(families=("optical",), size=16, bands=4, patch=8)}
-    config = ProcessorConfig(streams=streams, max_masks=4, quantities=(HEIGHT, MOISTURE))
+    config = ProcessorConfig(
+        streams=streams, heads={"mask": HeadSlots(slots=4), "value": HeadSlots(slots=4)}, quantities=(HEIGHT, MOISTURE)
+    )
     return Processor(config, TextTokenizer.load(ROOT / "tokenizers" / "text"))
 
 

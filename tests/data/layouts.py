@@ -12,30 +12,14 @@ import rasterio
 from PIL import Image
 from rasterio.transform import Affine
 
-UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+from tests.data.layouts_places import PLACES
+from tests.data.small_files import UTM, write_picture, write_raster
 
 
 def write_layout(name: str, root: Path) -> Path:
     """Writes dataset `name` below the data folder `root` and returns `root`."""
     LAYOUTS[name](root, np.random.default_rng(0))
     return root
-
-
-def write_raster(
-    path: Path, bands: np.ndarray, *, transform: Affine = UTM, tags: dict[str, str] | None = None, **kwargs
-) -> None:
-    """Writes bands (c h w) as a GeoTIFF in UTM zone 33 north."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count, height, width = bands.shape
-    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": bands.dtype}
-    with rasterio.open(path, "w", **profile, crs="EPSG:32633", transform=transform, **kwargs) as file:
-        file.write(bands)
-        file.update_tags(**(tags or {}))
-
-
-def write_picture(path: Path, rng: np.random.Generator, height: int, width: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(path)
 
 
 def aid_rsicd(root: Path, rng: np.random.Generator) -> None:
@@ -384,4 +368,5 @@ LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "vrsbench": vrsbench,
     "geochat_instruct": geochat_instruct,
     "llava": llava,
+    **PLACES,
 }

@@ -19,7 +19,7 @@ from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
 from rsfm.tasks import TASKS
-from rsfm.types import Record
+from rsfm.types import BAND_CODES, Record
 from tests.data.layouts import LAYOUTS, write_layout, write_patch
 
 RANGES = {
@@ -53,6 +53,13 @@ PUBLISHED = {  # records a split in the data folder
     "dota": {"train": 15, "test": 10},
     "deepforest": {"train": 49, "test": 9},
     "gedi_chip": {"train": 1, "val": 1, "test": 1},
+    "landsat_change": {"train": 1, "test": 1},
+    "heterogeneous_change": {"train": 3, "val": 1, "test": 1},
+    "fractional_cover_australia": {"train": 1791, "val": 794, "test": 402},
+    "deafrica_cropland": {"train": 13839, "val": 3447, "test": 4444, "out_sahel_test": 6153},
+    "brazil_time_series": {"train": 237, "cbers_val": 185, "modis_test": 51},
+    "worldcereal_pixels500": {"train": 135, "val": 95, "test": 128},
+    "karly_soil_moisture": {"train": 361, "val": 48, "test": 150},
 }
 APART = [("train", "val"), ("train", "test"), ("val", "test"), ("trainval", "test")]
 
@@ -65,8 +72,10 @@ def check_record(record: Record, dataset: Dataset) -> None:
         assert seen.values.dtype == np.float32 and np.isfinite(seen.values).all()
         assert seen.valid.shape == (t, h, w) and seen.valid.dtype == bool and seen.valid.any()
         assert seen.time_days.shape == (t,) and float(seen.gsd_m) > 0
-        bands = SENSORS[name].bands if c > 1 else SENSORS[name].bands[:1]
-        for k, band in enumerate(bands):
+        table = {(np.float32(band.center_um), BAND_CODES[band.code]): band for band in SENSORS[name].bands}
+        assert c <= len(table) and seen.wavelength_um.shape == seen.band_code.shape == (c,)
+        for k, key in enumerate(zip(seen.wavelength_um, seen.band_code, strict=True)):
+            band = table[key]
             low, high = (-1.0, 1.0) if band.code == "ndvi" else RANGES[band.unit]
             values = seen.values[..., k][seen.valid]
             assert low <= values.min() and values.max() <= high, (

@@ -13,6 +13,7 @@ from rsfm.sensors.observe import days_since_2000
 from rsfm.tasks import TASKS
 from rsfm.types import MapScale, Value
 from tests.data.layouts import write_layout, write_raster
+from tests.data.rasters import write_tif
 
 HEAD = "image,sensor,date,split,value:biomass[t/ha],mask,legend,question,answer\n"
 MAPS = "image,sensor,split,value_map:canopy height[m],value_map:cover,edges\n"
@@ -91,16 +92,16 @@ def test_a_map_of_pure_numbers_in_json_lines(folder: Path) -> None:
         ),
         (
             "a.tif,sentinel2_l2a,train,small.tif,,0;5;10\n",
-            r"row 2, column 'value_map:canopy height\[m\]': small.tif is 5 x 5 with 1 bands, .* 24 x 20 pixels. Write",
+            r"row 2, column 'value_map:canopy height\[m\]': small.tif is 5 x 5 pixels, the image 24 x 20, .* Write",
         ),
         (
             "a.tif,sentinel2_l2a,train,b_may.tif,,0;5;10\n",
-            r"row 2, column 'value_map:canopy height\[m\]': b_may.tif is 24 x 20 with 12 bands, expected one band",
+            r"row 2, column 'value_map:canopy height\[m\]': expected one band of numbers, found 12",
         ),
     ],
 )
 def test_mistakes_in_maps_are_named_by_row_and_column(rows: str, message: str, folder: Path) -> None:
-    write_raster(folder / "small.tif", np.ones((1, 5, 5), np.float32))
+    write_tif(folder / "small.tif", np.ones((5, 5, 1), np.float32), crs=None)
     (folder / "labels.csv").write_text(MAPS + rows)
     with pytest.raises(UserError, match=message) as caught:
         list(GeoTiffFolder(folder, "train"))
@@ -182,7 +183,7 @@ def test_all_holds_every_row_and_a_table_without_splits_only_that(folder: Path) 
     ],
 )
 def test_mistakes_are_named_by_row_and_column(rows: str, message: str, folder: Path) -> None:
-    write_raster(folder / "small.tif", np.ones((1, 5, 5), np.uint8))
+    write_tif(folder / "small.tif", np.ones((5, 5, 1), np.uint8), crs=None)
     (folder / "labels.csv").write_text(HEAD + rows)
     with pytest.raises(UserError, match=message) as caught:
         list(GeoTiffFolder(folder, "train"))

@@ -146,7 +146,9 @@ def test_a_shared_strip_is_seen() -> None:
     )
     assert not len(np.intersect1d(blocks(west, BLOCK), blocks(elsewhere, 1)))
     assert not len(blocks(np.ones((20, 20, 3), np.float32), 1)), "a plain block says nothing"
-    near = GeoGrid(crs="EPSG:32633", transform=(10, 0, 500_000, 0, -10, 5_000_000), height=20, width=20)
+    near = GeoGrid(crs="EPSG:32633", transform=(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0), height=20, width=20)
     for shift, expected in ((190, True), (200, False)):
-        other = GeoGrid(crs="EPSG:32633", transform=(10, 0, 500_000 + shift, 0, -10, 5_000_000), height=20, width=20)
+        other = GeoGrid(
+            crs="EPSG:32633", transform=(10.0, 0.0, 500_000.0 + shift, 0.0, -10.0, 5_000_000.0), height=20, width=20
+        )
         assert overlap(near, other) == expected == overlap(other, near)

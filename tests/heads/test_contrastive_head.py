@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.heads import ContrastiveConfig, ContrastiveHead
+from rsfm.heads import ContrastiveConfig, ContrastiveHead, Widths
 from rsfm.types import Tokens
+
+WIDTHS = Widths(text=8, token=4, pixel=4)
 
 
 @pytest.fixture(scope="module")
 def head() -> ContrastiveHead:
-    return ContrastiveHead(ContrastiveConfig(width=6, queue=5), 8, 4, rngs=nnx.Rngs(0))
+    return ContrastiveHead(ContrastiveConfig(width=6, queue=5), WIDTHS, rngs=nnx.Rngs(0))
 
 
 def test_masked_tokens_change_nothing(head, rng):
@@ -44,7 +46,7 @@ def test_texts_read_the_state_at_their_place(head, rng):
 
 
 def test_the_queue_holds_the_newest():
-    head = ContrastiveHead(ContrastiveConfig(width=2, queue=5), 8, 4, rngs=nnx.Rngs(0))
+    head = ContrastiveHead(ContrastiveConfig(width=2, queue=5), WIDTHS, rngs=nnx.Rngs(0))
     for step in range(1, 4):
         new = jnp.full((2, 2), float(step))
         head.push(new, -new, jnp.asarray([True, step != 2]))
@@ -53,7 +55,7 @@ def test_the_queue_holds_the_newest():
 
 
 def test_scale_is_clipped_and_starts_follow_the_loss():
-    head = ContrastiveHead(ContrastiveConfig(width=2, start="sigmoid"), 8, 4, rngs=nnx.Rngs(0))
+    head = ContrastiveHead(ContrastiveConfig(width=2, start="sigmoid"), WIDTHS, rngs=nnx.Rngs(0))
     assert head.scale() == pytest.approx(10.0) and head.bias[...] == -10.0
     head.log_scale[...] = jnp.float32(50.0)
     assert head.scale() == 100.0

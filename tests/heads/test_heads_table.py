@@ -6,7 +6,7 @@ from flax import nnx
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, lookup
-from rsfm.heads import HEADS, TextConfig
+from rsfm.heads import HEADS, Widths
 
 AXES = {"embed", "mlp", "vocab", "expert", None}
 
@@ -14,10 +14,10 @@ AXES = {"embed", "mlp", "vocab", "expert", None}
 @pytest.mark.parametrize("name", HEADS)
 def test_builds_from_its_config(name):
     head_type = HEADS[name]
-    config = TextConfig(vocabulary=50) if name == "text" else head_type.config_type()
+    config = head_type.config_type()
     assert from_json(head_type.config_type, to_json(config)) == config
-    widths = (24,) if name == "text" else (24, 16)
-    params = nnx.eval_shape(lambda: nnx.state(head_type(config, *widths, rngs=nnx.Rngs(0)), nnx.Param))
+    widths = Widths(text=24, token=16, pixel=8)
+    params = nnx.eval_shape(lambda: nnx.state(head_type.make(config, widths, rngs=nnx.Rngs(0)), nnx.Param))
     for path, param in nnx.to_flat_state(params):
         names = param.get_metadata()["out_sharding"]
         assert len(names) == len(param.shape) and set(names) <= AXES, path

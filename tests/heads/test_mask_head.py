@@ -6,12 +6,29 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.heads import MaskConfig, MaskHead
-from rsfm.heads.mask import bilinear
+from rsfm.heads import MaskConfig, MaskHead, Spans, Widths
+from rsfm.models.necks import NeckConfig
+from rsfm.models.necks.mean import MeanNeck, mean_grid
+from rsfm.nn.masked_conv import bilinear
 from rsfm.pytree import replace
-from rsfm.types import Tokens
+from rsfm.types import Memory, Tokens
 
-HEAD = MaskHead(MaskConfig(pixel_width=5, hidden=8), 12, 10, rngs=nnx.Rngs(0))
+
+class Seen(nnx.Module):
+    """A mask head behind the neck that takes the mean over dates."""
+
+    def __init__(self):
+        rngs = nnx.Rngs(0)
+        self.head = MaskHead(MaskConfig(), Widths(text=12, token=10, pixel=5), rngs=rngs)
+        self.neck = MeanNeck(NeckConfig(width=5, hidden=8), 10, rngs=rngs)
+
+    def __call__(self, spans, tokens, pixels, valid):
+        seen = self.neck.joined([mean_grid([tokens])], pixels, valid)
+        memory = Memory(tokens={"all": tokens}, pixels={"pixels": seen})
+        return self.head(Spans(hidden=spans, valid=jnp.ones(spans.shape[:2], bool)), memory, "pixels")["logits"]
+
+
+HEAD = Seen()
 FORWARD = jax.jit(lambda spans, tokens, pixels, valid: HEAD(spans, tokens, pixels, valid))
 SPANS, PIXELS = jax.random.normal(jax.random.key(0), (2, 3, 12)), jax.random.normal(jax.random.key(1), (2, 12, 12, 5))
 VALID = jax.random.bernoulli(jax.random.key(2), 0.8, (2, 12, 12))
@@ -55,10 +72,10 @@ def test_padding_with_invalid_pixels_is_the_edge_of_the_picture():
 def test_a_constant_picture_gives_constant_masks_up_to_its_edges_and_holes():
     tokens = replace(TOKENS, embeddings=jnp.ones((2, 18, 10)), mask=jnp.ones((2, 18), bool))
     hole = jnp.ones((2, 12, 12), bool).at[:, 4:8, 4:8].set(False)
-    kernels = [HEAD.enter.kernel[...], HEAD.leave.kernel[...]]
+    kernels = [HEAD.neck.enter.kernel[...], HEAD.neck.leave.kernel[...]]
     graphdef, params = nnx.split(HEAD)
     mean = lambda k: jnp.broadcast_to(k.mean((0, 1)), k.shape)  # noqa: E731 - a box filter keeps constants
-    params["enter"]["kernel"], params["leave"]["kernel"] = (nnx.Param(mean(k)) for k in kernels)
+    params["neck"]["enter"]["kernel"], params["neck"]["leave"]["kernel"] = (nnx.Param(mean(k)) for k in kernels)
     logits = nnx.merge(graphdef, params)(SPANS, tokens, jnp.ones((2, 12, 12, 5)), hole)
     spread = jnp.where(hole[:, None], logits, logits[:, :, :1, :1]).std((2, 3))
     np.testing.assert_allclose(spread, 0, atol=1e-5)
@@ -71,8 +88,8 @@ def turned(x: jax.Array, axes: tuple[int, int]) -> jax.Array:
 def test_a_turned_picture_gives_turned_masks_when_the_kernels_are_symmetric():
     graphdef, params = nnx.split(HEAD)
     for name in ("enter", "leave"):
-        kernel = params[name]["kernel"][...]
-        params[name]["kernel"] = nnx.Param(sum(jnp.rot90(kernel, turn) for turn in range(4)) / 4)
+        kernel = params["neck"][name]["kernel"][...]
+        params["neck"][name]["kernel"] = nnx.Param(sum(jnp.rot90(kernel, turn) for turn in range(4)) / 4)
     head = nnx.merge(graphdef, params)
     grid = lambda x: turned(x.reshape(2, 2, 3, 3, *x.shape[2:]), (2, 3)).reshape(x.shape)  # noqa: E731
     tokens = replace(TOKENS, embeddings=grid(TOKENS.embeddings), mask=grid(TOKENS.mask))

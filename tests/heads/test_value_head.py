@@ -10,12 +10,26 @@ from flax import nnx
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
-from rsfm.heads import VALUE_HEADS, ValueConfig, ValueHead, distribution, make_value_head
+from rsfm.heads import VALUE_HEADS, Spans, ValueConfig, ValueHead, Widths, distribution
 from rsfm.pytree import replace
-from rsfm.types import Tokens
+from rsfm.types import Memory, Tokens
 
 CONFIG = ValueConfig(pooled=4, width=16, hidden=24, depth=1, bins=12, components=3)
-HEAD = ValueHead(CONFIG, 12, 10, rngs=nnx.Rngs(0))
+WIDTHS = Widths(text=12, token=10, pixel=4)
+
+
+class Seen(nnx.Module):
+    """A head before hidden states and tokens alone."""
+
+    def __init__(self, config: ValueConfig, seed: int):
+        self.head = ValueHead.make(config, WIDTHS, rngs=nnx.Rngs(seed))
+
+    def __call__(self, spans, tokens):
+        valid = jnp.ones(spans.shape[:2], bool)
+        return self.head(Spans(hidden=spans, valid=valid), Memory(tokens={"all": tokens}, pixels={}), "")
+
+
+HEAD = Seen(CONFIG, 0)
 SPANS = jax.random.normal(jax.random.key(0), (2, 3, 12))
 TOKENS = Tokens(
     embeddings=jax.random.normal(jax.random.key(1), (2, 9, 10)),
@@ -27,7 +41,7 @@ TOKENS = Tokens(
 @jax.jit
 def forward(spans, tokens):
     outputs = HEAD(spans, tokens)
-    return outputs["value_mean"], outputs["value_scale"]
+    return outputs["mean"], outputs["scale"]
 
 
 def test_starts_near_the_standardized_distribution():
@@ -39,7 +53,7 @@ def test_starts_near_the_standardized_distribution():
 def test_masked_tokens_change_nothing_and_get_no_gradient():
     noisy = replace(TOKENS, embeddings=jnp.where(TOKENS.mask[..., None], TOKENS.embeddings, jnp.nan))
     np.testing.assert_array_equal(forward(SPANS, TOKENS), forward(SPANS, noisy))
-    slope = jax.grad(lambda x: HEAD(SPANS, replace(noisy, embeddings=x))["value_mean"].sum())(noisy.embeddings)
+    slope = jax.grad(lambda x: HEAD(SPANS, replace(noisy, embeddings=x))["mean"].sum())(noisy.embeddings)
     assert not slope[~TOKENS.mask].any() and slope[TOKENS.mask].any()
 
 
@@ -63,14 +77,14 @@ def test_no_valid_token_still_gives_a_number():
 
 @pytest.fixture(scope="module", params=VALUE_HEADS)
 def outputs(request):
-    head = make_value_head(dataclasses.replace(CONFIG, kind=request.param), 12, 10, rngs=nnx.Rngs(1))
+    head = Seen(dataclasses.replace(CONFIG, kind=request.param), 1)
     return jax.jit(lambda spans, tokens: head(spans, tokens))(SPANS, TOKENS)
 
 
 def test_every_kind_gives_one_distribution(outputs):
     assert all(x.shape[:2] == (2, 3) and x.dtype == jnp.float32 for x in outputs.values())
     predicted = distribution(outputs)
-    np.testing.assert_allclose(predicted.mean(), outputs["value_mean"], atol=1e-5)
+    np.testing.assert_allclose(predicted.mean(), outputs["mean"], atol=1e-5)
     low, middle, high = (predicted.quantile(level) for level in (0.05, 0.5, 0.95))
     assert (low < middle).all() and (middle < high).all()
     np.testing.assert_allclose(predicted.cdf(middle), 0.5, atol=1e-3)
@@ -78,9 +92,9 @@ def test_every_kind_gives_one_distribution(outputs):
 
 
 def test_quantiles_never_cross_however_wild_the_features():
-    head = make_value_head(dataclasses.replace(CONFIG, kind="quantiles"), 12, 10, rngs=nnx.Rngs(1))
+    head = Seen(dataclasses.replace(CONFIG, kind="quantiles"), 1).head
     raw = 20 * jax.random.normal(jax.random.key(2), (50, 1, len(CONFIG.levels)))
-    values = head.read(raw)["value_quantiles"]
+    values = head.read(raw)["quantiles"]
     assert (jnp.diff(values) >= 0).all()
 
 
@@ -92,4 +106,4 @@ def test_one_row_of_outputs_is_read_like_a_batch(outputs):
 def test_a_wrong_kind_is_answered_with_the_right_one():
     config = from_json(ValueConfig, to_json(dataclasses.replace(CONFIG, kind="mixtures")))
     with pytest.raises(UserError, match=r"Unknown value head 'mixtures'\. Did you mean 'mixture'\?"):
-        make_value_head(config, 12, 10, rngs=nnx.Rngs(0))
+        ValueHead.make(config, WIDTHS, rngs=nnx.Rngs(0))

@@ -9,7 +9,7 @@ from flax import nnx
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
-from rsfm.models.foundation import FoundationModel, ModelConfig, StreamConfig
+from rsfm.models.foundation import FoundationModel, ModelConfig, StreamConfig, opened_heads
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.types import Sample, StreamSpec
 from tests.observations import make
@@ -33,7 +33,7 @@ def small_config(**changes) -> ModelConfig:
             "encoder": stack,
             "connector": ConnectorConfig(queries=4, heads=2),
             "decoder": DecoderConfig(transformer=stack, vocabulary=64),
-            "experts": ExpertConfig(experts=4, hidden=16),
+            "heads": opened_heads(ExpertConfig(experts=4, hidden=16)),
             **changes,
         }
     )
@@ -48,8 +48,8 @@ def sample_of(observations, *, b: int = 2, s: int = 12, seed: int = 0, **targets
         text_valid=jnp.ones((b, s), bool),
         loss_mask=jnp.ones((b, s), bool),
         targets={
-            "value_position": jnp.asarray([[3, -1]] * b),
-            "mask_position": jnp.asarray([[5, 7, -1]] * b),
+            "value": {"position": jnp.asarray([[3, -1]] * b)},
+            "mask": {"position": jnp.asarray([[5, 7, -1]] * b)},
             **targets,
         },
     )

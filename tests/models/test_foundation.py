@@ -21,8 +21,7 @@ RGB_UM = (0.665, 0.56, 0.49)
 
 def same(a: Predictions, b: Predictions, atol: float = 1e-5) -> None:
     np.testing.assert_allclose(a.text_logits, b.text_logits, atol=atol)
-    for name in a.outputs:
-        np.testing.assert_allclose(a.outputs[name], b.outputs[name], atol=atol, err_msg=name)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=atol), a.outputs, b.outputs)
 
 
 def read_by_decoder_and_masks(model: FoundationModel, sample: Sample) -> tuple[jax.Array, jax.Array]:
@@ -105,7 +104,9 @@ def test_a_band_missing_at_one_date_is_not_read_there(forward, optical_sample):
     for changes in ({"valid": clouded}, {"band_valid": everywhere}, {"band_valid": observation.band_valid}):
         other = answers(0.0, **changes)
         assert np.abs(np.asarray(gap.text_logits) - np.asarray(other.text_logits)).max() > 1e-4, changes
-        assert np.abs(np.asarray(gap.outputs["mask_logits"]) - np.asarray(other.outputs["mask_logits"])).max() > 1e-4
+        assert (
+            np.abs(np.asarray(gap.outputs["mask"]["logits"]) - np.asarray(other.outputs["mask"]["logits"])).max() > 1e-4
+        )
     bare = answers(0.0, band_valid=observation.band_valid.at[:, 1].set(False))
     same(bare, answers(0.0, valid=clouded))
 
@@ -128,12 +129,12 @@ def test_text_is_causal_and_padding_inert(forward, optical_sample):
 
 def test_masks_have_the_grid_of_the_pixels(forward, optical_sample):
     outputs = forward(optical_sample).outputs
-    assert outputs["mask_logits"].shape == (2, 3, 32, 32) and outputs["value_mean"].shape == (2, 2)
+    assert outputs["mask"]["logits"].shape == (2, 3, 32, 32) and outputs["value"]["mean"].shape == (2, 2)
 
 
 def test_streams_join(forward):
     both = {"optical": make(size=32), "sar": make(size=32, codes=("VV", "VH"))}
-    assert np.isfinite(forward(sample_of(both)).outputs["mask_logits"]).all()
+    assert np.isfinite(forward(sample_of(both)).outputs["mask"]["logits"]).all()
 
 
 def test_a_token_budget_that_fits_changes_nothing(optical_sample):
@@ -178,7 +179,7 @@ def test_gradients_are_finite_and_reach_every_parameter(model, optical_sample):
     def gradient(m):
         def loss(m):
             p = m(everything)
-            return jnp.square(p.text_logits).mean() + sum(jnp.square(x).mean() for x in p.outputs.values())
+            return jnp.square(p.text_logits).mean() + sum(jnp.square(x).mean() for x in jax.tree.leaves(p.outputs))
 
         return nnx.grad(loss)(m)
 
@@ -202,4 +203,4 @@ def test_full_sizes_by_shape(size):
     graphdef, params = nnx.split(model)
     predictions = jax.eval_shape(lambda p, s: nnx.merge(graphdef, p)(s), params, sample)
     assert predictions.text_logits.shape == (1, 12, config.decoder.vocabulary)
-    assert predictions.outputs["mask_logits"].shape == (1, 3, window, window)
+    assert predictions.outputs["mask"]["logits"].shape == (1, 3, window, window)

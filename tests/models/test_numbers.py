@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.heads import VALUE_HEADS, ValueConfig, distribution
+from rsfm.heads import VALUE_HEADS, HeadConfig, ValueConfig, distribution
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.nn.transformer import TransformerConfig
@@ -26,7 +26,7 @@ def build(**changes) -> FoundationModel:
 def words():
     """A question without any observation, a number at its third and fifth token."""
     sample = sample_of({})
-    targets = {"value_position": sample.targets["value_position"]}
+    targets = {"value": sample.targets["value"]}
     numbers = jnp.full(sample.text_ids.shape, jnp.nan).at[:, 2].set(3.0).at[:, 4].set(0.25)
     return replace(sample, targets=targets, text_numbers=numbers)
 
@@ -45,9 +45,11 @@ def test_a_number_changes_what_follows_it(kind, words):
 
 @pytest.mark.parametrize("kind", VALUE_HEADS)
 def test_every_kind_of_head_answers_at_the_value_token(kind, words):
-    model = build(value=ValueConfig(kind=kind, width=16, hidden=16, depth=1, pooled=2, bins=8))
+    model = build(
+        heads={"value": HeadConfig(options=ValueConfig(kind=kind, width=16, hidden=16, depth=1, pooled=2, bins=8))}
+    )
     outputs = nnx.jit(lambda m, s: m(s).outputs)(model, replace(words, text_numbers=None))
-    predicted = distribution(outputs)
+    predicted = distribution(outputs["value"])
     assert predicted.mean().shape == (2, 2) and jnp.isfinite(predicted.crps(jnp.zeros((2, 2)))).all()
 
 

@@ -30,8 +30,8 @@ def test_missing_numbers_are_a_mask_not_a_number() -> None:
     values[0, 0, 1, 2] = NAN
     values[0, 1, 1, 0] = np.inf
     observation = observe(SENSORS["aerial_rgb"], values, time_days=[NAN], gsd_m=1.0)
-    assert observation.valid[0].tolist() == [[True, False], [True, False]]
-    assert np.isfinite(observation.values).all() and (observation.values[0, 0, 1] == 0).all()
+    assert observation.valid.all() and np.array_equal(observation.cells, np.isfinite(values)), "a hole costs its band"
+    assert np.isnan(observation.values[~observation.cells]).all() and (observation.values[observation.cells] == 1).all()
 
 
 def test_a_band_without_numbers_is_missing_and_harms_no_other() -> None:
@@ -47,7 +47,7 @@ def test_a_band_is_missing_at_a_date_by_itself() -> None:
     values[1, 0, 0, 0] = NAN
     observation = observe(SENSORS["aerial_rgb"], values, time_days=[0.0, 1.0, 2.0], gsd_m=1.0)
     assert observation.band_valid.tolist() == [[True] * 3, [True, False, True], [False] * 3]
-    assert observation.valid[0].all() and observation.valid[1].tolist() == [[False, True], [True, True]]
+    assert observation.valid[0].all() and observation.cells[1, ..., 0].tolist() == [[False, True], [True, True]]
     assert not observation.valid[2].any(), "a date without any band"
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rsfm.sensors import SENSORS
-from rsfm.sensors.infer import band_name, infer_sensor
+from rsfm.sensors.infer import infer_sensor
+from rsfm.sensors.names import band_name
 from rsfm.types import BAND_CODES, Sensor
 
 COUNTS = {

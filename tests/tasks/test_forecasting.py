@@ -35,7 +35,7 @@ def test_it_asks_for_later_dates_only() -> None:
         ("NDVI", "2017-07-01", 20),
     ]
     assert TASK.question(record) == "What will the NDVI be on 2017-06-21, 10 days after the last image?"
-    asked = {TASK.dialogue(record, np.random.default_rng(seed)).values[0].value for seed in range(20)}
+    asked = {TASK.dialogue(record, np.random.default_rng(seed)).spans[0].value for seed in range(20)}
     assert asked == {0.5, 0.6}
     dialogue = TASK.dialogue(record, np.random.default_rng(0))
     assert dialogue.turns[0][1] == "The NDVI will be <value>."

@@ -19,7 +19,7 @@ from rsfm.tasks.conversation import conversation, written
 from rsfm.tasks.description import descriptions
 from rsfm.tasks.grounding import QUESTIONS, found_boxes
 from rsfm.tasks.vqa import CANNOT_BE_TOLD
-from rsfm.types import Answer, Boxes, Mask, Record, Value
+from rsfm.types import Answer, Boxes, GeoGrid, Mask, Record, Value
 from tests.data.layouts import write_layout
 from tests.tasks.test_tasks import observation
 
@@ -68,7 +68,7 @@ def said(known: Record, kind: str, draws: int = 150) -> dict[str, set[str]]:
     for seed in range(draws):
         dialogue = INSTRUCTION.kinds[kind](known, np.random.default_rng(seed))  # type: ignore[attr-defined]
         if dialogue is not None:
-            out.setdefault(written(dialogue.turns[0][1], dialogue.values), set()).add(dialogue.turns[0][0])
+            out.setdefault(written(dialogue.turns[0][1], dialogue.spans), set()).add(dialogue.turns[0][0])
     return out
 
 
@@ -99,6 +99,17 @@ def test_change_is_told_where_there_are_two_dates() -> None:
     assert not said(dataclasses.replace(two_dates(100), observations={"aerial_rgb": observation(20)}), "change")
     assert not said(two_dates(100, ("water", "trees")), "change"), "land cover, not change"
     assert facts.change(two_dates(100)) == (0.25, 1.0)
+
+
+def test_hectares_are_ground_whatever_the_projection() -> None:
+    """At 60 north a pixel of a web map has a quarter of its map area; nearer the equator it has more."""
+    web = GeoGrid(crs="EPSG:3857", transform=(10.0, 0.0, 1e6, 0.0, -10.0, 8399737.0), height=20, width=20)
+    pond = np.zeros((20, 20), bool)
+    pond[:10] = True
+    assert facts.hectares(record(grid=web), pond) == pytest.approx(200 * 0.01 * 0.2507, rel=5e-3)
+    assert facts.hectares(record(grid=dataclasses.replace(web, width=19)), pond) == facts.hectares(record(), pond) == 2
+    task = facts.area(record(grid=web), np.random.default_rng(0))
+    assert task is not None and task[1] < 20 * 20 * 0.01 * 0.26
 
 
 def test_boxes_from_masks_are_drawn_around_the_parts() -> None:

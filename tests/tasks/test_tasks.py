@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from rsfm.errors import UserError
 from rsfm.tasks import TASKS, Dialogue, converse, merge
-from rsfm.tasks.dialogue import OTHER, plain, plural, same_words
+from rsfm.tasks.dialogue import MASK, VALUE, plain, plural, regions, same_words
 from rsfm.tasks.facts import labelled_share
 from rsfm.tasks.segmentation import Segmentation
 from rsfm.tasks.vocabularies import VOCABULARIES
 from rsfm.tasks.vqa import CANNOT_BE_TOLD, Vqa
-from rsfm.types import Answer, Boxes, Mask, Observation, Record, Turn, Value, ValueMap
+from rsfm.types import OTHER, Answer, Boxes, Mask, Observation, Record, Turn, Value, ValueMap
 
 LEGEND = ("Water", "Trees", "Crops", "Built area")
 
@@ -62,7 +62,8 @@ def empty() -> Record:
 
 def truthful(dialogue: Dialogue) -> Answer:
     """The answer of one who knows."""
-    (question, text), values, mask = dialogue.turns[0], dialogue.values, dialogue.mask
+    (question, text), values = dialogue.turns[0], dialogue.of(VALUE)
+    mask = next((span.mask for span in dialogue.of(MASK)), None)
     known = tuple(dataclasses.replace(value, low=value.value - 1, high=value.value + 1) for value in values)
     return Answer(question=question, text=text, values=known, mask=mask, value_map=np.full((8, 8, 3), 7.0))
 
@@ -84,7 +85,7 @@ def test_every_task_is_consistent(name: str) -> None:
 def test_dialogues_are_deterministic_and_well_formed(name: str, seed: int) -> None:
     first, second = (TASKS[name].dialogue(record(), np.random.default_rng(seed)) for _ in range(2))
     assert first is not None and second is not None
-    assert first.turns == second.turns and first.values == second.values
+    assert first.turns == second.turns and list(map(type, first.spans)) == list(map(type, second.spans))
     for question, answer in first.turns:
         assert question and answer and question[0].isupper()
         assert not re.search(r"\{[A-Za-z_]*\}", question + answer), "a template is not filled in"
@@ -165,16 +166,16 @@ def test_mask_slots_follow_the_question(seed: int) -> None:
     index[0] = -1
     known = record(mask=Mask(class_index=index, legend=LEGEND))
     dialogue = Segmentation(subset=0.5, single=0.3).dialogue(known, np.random.default_rng(seed))
-    assert dialogue is not None and dialogue.mask is not None
+    assert dialogue is not None and dialogue.mapped
     question, answer = dialogue.turns[0]
-    names = dialogue.mask.legend
+    names = dialogue.spans[0].mask.legend
     assert ", ".join(names) in question and answer == " ".join(f"{name} <mask>" for name in names)
     for slot, name in enumerate(names):
         wanted = [plain(x) for x in LEGEND].index(name)
-        np.testing.assert_array_equal(dialogue.mask.class_index == slot, index == wanted)
-    np.testing.assert_array_equal(dialogue.mask.class_index == -1, index == -1)
+        np.testing.assert_array_equal(dialogue.spans[0].mask.class_index == slot, index == wanted)
+    np.testing.assert_array_equal(dialogue.spans[0].mask.class_index == -1, index == -1)
     others = [i for i, name in enumerate(LEGEND) if plain(name) not in names]
-    np.testing.assert_array_equal(dialogue.mask.class_index == OTHER, np.isin(index, others))
+    np.testing.assert_array_equal(dialogue.spans[0].mask.class_index == OTHER, np.isin(index, others))
 
 
 @given(seed=st.integers(0, 10_000))
@@ -183,8 +184,8 @@ def test_a_pixel_of_one_of_two_classes_stays_so(seed: int) -> None:
     index = np.array([[either, either], [0, -1]])
     weak = record(mask=Mask(class_index=index, legend=LEGEND, either=((0, 1),)))
     dialogue = Segmentation(subset=0.5, single=0.3).dialogue(weak, np.random.default_rng(seed))
-    assert dialogue is not None and dialogue.mask is not None
-    asked, names = dialogue.mask, dialogue.mask.legend
+    assert dialogue is not None and dialogue.mapped
+    asked, names = dialogue.spans[0].mask, dialogue.spans[0].mask.legend
     slots = {names.index(name) if (name := plain(LEGEND[i])) in names else OTHER for i in (0, 1)}
     assert asked.class_index[0, 0] == len(names) and set(asked.either[0]) == slots
     assert asked.class_index[1, 0] in slots and asked.class_index[1, 1] == -1
@@ -237,9 +238,7 @@ def test_counts_come_from_boxes_and_unitless_values() -> None:
     dialogue = TASKS["counting"].dialogue(
         record(boxes=None, values=(Value(name="trees", value=61.0, unit=""),)), np.random.default_rng(0)
     )
-    assert (
-        dialogue is not None and dialogue.turns[0][1] == "There are <value> trees." and dialogue.values[0].value == 61
-    )
+    assert dialogue is not None and dialogue.turns[0][1] == "There are <value> trees." and dialogue.spans[0].value == 61
     assert TASKS["counting"].statistics(record(), Answer(question="", text=""))[0, 1] == 3  # ships
 
 
@@ -281,7 +280,7 @@ def test_area_is_pixels_times_ground_sampling_distance() -> None:
         dialogue = Vqa().kinds["area"](record(), np.random.default_rng(seed))
         assert dialogue is not None
         wanted = 0.16 if "water" in dialogue.turns[0][0] else 0.48  # 16 and 48 pixels of 100 m2
-        (value,) = dialogue.values
+        (value,) = dialogue.spans
         assert (value.name, value.unit) == ("area", "ha") and value.value == pytest.approx(wanted)
         assert "<value> ha of" in dialogue.turns[0][1]
     assert (
@@ -330,15 +329,18 @@ def test_vocabularies_are_plain_words_without_repetition() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_merged_values_stay_with_their_turns(seed: int) -> None:
     parts = [
-        Dialogue(turns=(("Q1", "<value> and <value>"), ("Q2", "no")), values=(_value(1.0), _value(2.0))),
-        Dialogue(turns=(("Q3", "<value>"),), values=(_value(3.0),)),
-        Dialogue(turns=(("Q4", "water <mask>"),), mask=Mask(class_index=np.zeros((2, 2), np.int32), legend=("water",))),
+        Dialogue(turns=(("Q1", "<value> and <value>"), ("Q2", "no")), spans=(_value(1.0), _value(2.0))),
+        Dialogue(turns=(("Q3", "<value>"),), spans=(_value(3.0),)),
+        Dialogue(
+            turns=(("Q4", "water <mask>"),),
+            spans=regions(Mask(class_index=np.zeros((2, 2), np.int32), legend=("water",))),
+        ),
     ]
     merged = merge(parts, np.random.default_rng(seed))
     assert sorted(merged.turns) == sorted(turn for part in parts for turn in part.turns)
     order = [{"Q1": [1, 2], "Q3": [3]}.get(question, []) for question, _ in merged.turns]
-    assert [value.value for value in merged.values] == sum(order, [])
-    assert merged.mask is parts[2].mask
+    assert [value.value for value in merged.of(VALUE)] == sum(order, [])
+    assert merged.of(MASK)[0] is parts[2].spans[0]
 
 
 def _value(x: float) -> Value:
@@ -348,7 +350,7 @@ def _value(x: float) -> Value:
 def test_converse_asks_what_the_labels_allow() -> None:
     rng = np.random.default_rng(0)
     both = converse(("scene", "segmentation", "captioning"), record(), rng)
-    assert both is not None and len(both.turns) == 3 and both.mask is not None
+    assert both is not None and len(both.turns) == 3 and both.mapped
     some = converse(("scene", "segmentation"), record(mask=None), rng)
     assert some is not None and len(some.turns) == 1
     assert converse(("scene",), empty(), rng) is None

@@ -84,10 +84,10 @@ def test_each_value_lies_between_the_edges_of_its_class(whole: list[int], number
         assert dialogue is None
         return
     (quantity,) = mapped((), known.value_map)
-    assert isinstance(quantity, Quantity) and dialogue.mask.legend == quantity.map_legend
+    assert isinstance(quantity, Quantity) and dialogue.spans[0].mask.legend == quantity.map_legend
     assert len(set(quantity.map_legend)) == len(edges) - 1
     between = list(itertools.pairwise(edges))
-    for value, k in zip(numbers, dialogue.mask.class_index.ravel(), strict=True):
+    for value, k in zip(numbers, dialogue.spans[0].mask.class_index.ravel(), strict=True):
         if np.isnan(value):
             assert k == -1
         else:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rsfm.nn.convolution import depthwise
 from rsfm.nn.weights import load_weights
-from rsfm.tokenizers.pyramid import Pyramid, depthwise
+from rsfm.tokenizers.pyramid import Pyramid
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from rsfm.heads import ValueConfig, ValueHead
 from rsfm.types import Observation, Predictions, Sample
 
 VOCABULARY, WIDTH, TEXT, BANDS = 32, 16, 8, 3
@@ -24,12 +25,21 @@ class Layer(nnx.Module):
         return x + self.down(nnx.gelu(self.up(self.norm(x))))
 
 
+class _NumberLoss:
+    """The loss of the value head, without a head."""
+
+    config = ValueConfig()
+    loss = ValueHead.loss
+
+
 class StandIn(nnx.Module):
     """Bag of pixels beside each token. Answers in text and one value, as the real model does.
 
     Args:
         dropout: share of the hidden numbers dropped in training; its random stream is state beside the parameters.
     """
+
+    heads = {"value": _NumberLoss()}
 
     def __init__(self, *, rngs: nnx.Rngs, dropout: float = 0.0) -> None:
         self.embedding = nnx.Embed(
@@ -50,7 +60,7 @@ class StandIn(nnx.Module):
         mean, scale = jnp.moveaxis(self.value(x[:, :1]), -1, 0)
         logits = x @ self.embedding.embedding[...].T
         aux = {"encoder_balance": jnp.square(x).mean()}
-        return Predictions(text_logits=logits, outputs={"value_mean": mean, "value_scale": jnp.exp(scale)}, aux=aux)
+        return Predictions(text_logits=logits, outputs={"value": {"mean": mean, "scale": jnp.exp(scale)}}, aux=aux)
 
     def _stack(self, rngs: nnx.Rngs) -> Layer:
         @nnx.split_rngs(splits=2)
@@ -86,7 +96,7 @@ def make_sample(
         text_ids=ids,
         text_valid=np.ones_like(ids, bool),
         loss_mask=loss,
-        targets={"value": colour[:, :1], "value_position": np.where(colour[:, :1] > 0.3, 0, -1).astype(np.int32)},
+        targets={"value": {"value": colour[:, :1], "position": np.where(colour[:, :1] > 0.3, 0, -1).astype(np.int32)}},
     )
     return cut(full, rows)
 

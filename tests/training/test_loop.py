@@ -22,7 +22,8 @@ from rsfm.training.checkpoint import Checkpoints, read_weights
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import JitEngine
 from rsfm.training.log import read_rows
-from rsfm.training.run import check_folder, run, run_folder
+from rsfm.training.resume import check_folder
+from rsfm.training.run import run, run_folder
 from rsfm.training.state import model_arrays
 from tests.training.standin import Stream, build
 

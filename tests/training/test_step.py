@@ -9,9 +9,8 @@ import pytest
 
 from rsfm.errors import UserError
 from rsfm.pytree import replace
-from rsfm.training.config import OptimizerConfig, TrainConfig
+from rsfm.training.config import LossConfig, OptimizerConfig, TrainConfig
 from rsfm.training.engine import JitEngine, to_floats
-from rsfm.training.objective import LossConfig
 from rsfm.training.state import Build, TrainState, merge, model_arrays, trainable_table, with_arrays
 from rsfm.training.step import weigh
 from tests.training.standin import build, make_sample

@@ -36,16 +36,16 @@ def main(args: list[str]) -> int:
     given = dict(pairs(args[2:]))
     count, pause = given.pop("devices", None), float(given.pop("pause", "0"))
     export = given.pop("export", None)
-    distributed.initialize()
-    words = ["--steps", args[1], *(f"--{name}={value}" for name, value in given.items())]
-    config = apply_overrides(TrainConfig(mesh=(-1, 2, 1, 1)), words)
-    engine = partial(JitEngine, devices=jax.devices()[: int(count)] if count else None)
-    stream = partial(SlowStream, pause=pause)
-    trained = run(config, partial(build, dropout=0.1), stream, Path(args[0]), engine=engine)
-    if export:
-        weights = {name: np.asarray(value[...]) for name, value in parameter_table(trained.model).items()}
-        if jax.process_index() == 0:
-            np.savez(export, **weights)
+    with distributed.together():
+        words = ["--steps", args[1], *(f"--{name}={value}" for name, value in given.items())]
+        config = apply_overrides(TrainConfig(mesh=(-1, 2, 1, 1)), words)
+        engine = partial(JitEngine, devices=jax.devices()[: int(count)] if count else None)
+        stream = partial(SlowStream, pause=pause)
+        trained = run(config, partial(build, dropout=0.1), stream, Path(args[0]), engine=engine)
+        if export:
+            weights = {name: np.asarray(value[...]) for name, value in parameter_table(trained.model).items()}
+            if jax.process_index() == 0:
+                np.savez(export, **weights)
     return trained.exit_code
 
 

@@ -4,15 +4,16 @@ h w pixels
 """
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
-from rsfm.data.datasets.reading import RasterFile
 from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.reading.files import check_exists
+from rsfm.data.reading.labels import check_same_ground, read_label
 from rsfm.data.reading.scene import open_scene
 from rsfm.errors import UserError, unknown
 from rsfm.types import MapScale, Mask, Record, Turn, Value, ValueMap
@@ -163,11 +164,16 @@ def _check_alike(row: Row, first: Row) -> None:
 
 
 def _read_streams(row: Row) -> Record:
-    records = []
+    records: list[Record] = []
     for stream in row.streams:
         try:
             scene = open_scene(stream.paths, sensor=stream.sensor, dates=stream.dates or None, unit=row.unit)
-            records.append(scene.read())
+            record = scene.read()
+            if records and record.grid is not None and records[0].grid is not None:
+                note = check_same_ground(records[0].grid, record.grid)
+                if note:
+                    warnings.warn(f"{row.where}, column '{stream.column}': {note}", stacklevel=2)
+            records.append(record)
         except UserError as error:
             raise UserError(f"{row.where}, column '{stream.column}': {error}") from None
     observations = {name: seen for record in records for name, seen in record.observations.items()}
@@ -191,14 +197,14 @@ def _read_value_map(row: Row, record: Record) -> ValueMap:
 def _read_label(row: Row, column: str, path: Path, record: Record) -> Float[np.ndarray, "h w"]:
     """The one band of a file on the image's grid, float32, NaN where it has no data."""
     assert record.grid is not None
-    raster = RasterFile("geotiff_folder", path)
-    shape, expected = raster.values.shape, (record.grid.height, record.grid.width)
-    if shape != (*expected, 1):
-        raise UserError(
-            f"{row.where}, column '{column}': {path.name} is {shape[0]} x {shape[1]} with {shape[2]} bands, expected "
-            f"one band of the image's {expected[0]} x {expected[1]} pixels. Write it on the image's grid."
-        )
-    return np.where(raster.valid, raster.values[..., 0], np.float32("nan"))
+    try:
+        label = read_label(path, record.grid)
+        values = label.values
+    except UserError as error:
+        raise UserError(f"{row.where}, column '{column}': {error}") from None
+    if label.note:
+        warnings.warn(f"{row.where}, column '{column}': {label.note}", stacklevel=2)
+    return values
 
 
 def _indexes(numbers: Int[np.ndarray, "h w"], known: tuple[int, ...]) -> Int[np.ndarray, "h w"]:

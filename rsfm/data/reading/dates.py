@@ -24,8 +24,11 @@ _TAGS = (
 _WRITTEN = "tifftag_datetime"
 _NAME = re.compile(
     r"(?<!\d)(?P<y>19[7-9]\d|20[0-4]\d)(?P<s>[-_.]?)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
-    r"(?:T(?P<t>\d{4,6}))?(?!\d)"
+    r"(?:T(?P<t>\d{4,6})|(?P<u>\d{6}))?(?!\d)"
 )
+_SCENE_ID = re.compile(
+    r"L[COTEM][4-9]\d{6}(?P<y>19[7-9]\d|20[0-4]\d)(?P<j>[0-3]\d\d)[A-Z]{3}\d\d"
+)  # Landsat before collections
 _DAY_OF_YEAR = re.compile(r"(?<!\d)(?P<y>19[7-9]\d|20[0-4]\d)(?P<j>[0-3]\d\d)(?:T\d{6})?(?!\d)")
 
 
@@ -51,12 +54,14 @@ def date_of(product: str, tags: Mapping[str, str]) -> tuple[float, str | None]:
 def date_in_name(name: str) -> float | None:
     """The first date in a file name, days since 2000: 20170613, 2017-06-13, 20170613T101031, or 2017164 (day)."""
     for found in _NAME.finditer(name):
-        clock = found["t"] or ""
-        clock = clock if len(clock) == 4 else clock.zfill(6)  # BigEarthNet drops the hour's leading zero
-        text = f"{found['y']}-{found['m']}-{found['d']}" + (f"T{clock}" if found["t"] else "")
+        clock = found["t"] or found["u"] or ""
+        clock = clock if len(clock) in (0, 4) else clock.zfill(6)  # BigEarthNet drops the hour's leading zero
+        text = f"{found['y']}-{found['m']}-{found['d']}" + (
+            f"T{clock}" if clock.strip("0") or found["t"] or found["u"] else ""
+        )
         if (days := _readable(text)) is not None:
             return days
-    for found in _DAY_OF_YEAR.finditer(name):
+    for found in (*_SCENE_ID.finditer(name), *_DAY_OF_YEAR.finditer(name)):
         if 1 <= int(found["j"]) <= 366:
             return days_since_2000(f"{found['y']}-01-01") + int(found["j"]) - 1
     return None

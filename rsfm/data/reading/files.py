@@ -1,37 +1,52 @@
 """Which files make one acquisition: a path, a folder of one-band files, or several one-band files named one by one."""
 
+import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rsfm.data.reading import cube, picture
+from rsfm.data.reading import cube, hdf, picture
 from rsfm.data.reading.clouds import cloud_kind
+from rsfm.data.reading.formats import HDF5_SIGNATURE, beginning
 from rsfm.data.reading.geotiff import GeoRaster, Source, reading
-from rsfm.data.reading.raster import Raster
+from rsfm.data.reading.metadata import enmap_spectrum, product_metadata
+from rsfm.data.reading.raster import Raster, product_name
+from rsfm.data.reading.wavelengths import spectrum
 from rsfm.errors import UserError
-from rsfm.sensors import SENSORS
-from rsfm.sensors.infer import band_name
+from rsfm.sensors import SHIPPED
+from rsfm.sensors.infer import product_match
+from rsfm.sensors.names import band_name
 from rsfm.types import Sensor
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bsq", ".bil", ".bip")
 _RESOLUTION = re.compile(r"[_-](?:[126]0m|[126]0)$", re.IGNORECASE)
 
 
-def open_rasters(paths: Sequence[Path], sensor: Sensor | None, *, allow_vrt: bool = False) -> list[Raster]:
-    """The acquisitions in these paths, in their order; a VRT among them only where it is allowed."""
+def open_rasters(
+    paths: Sequence[Path], sensor: Sensor | None, times: int | None = None, *, allow_vrt: bool = False
+) -> list[Raster]:
+    """The files in these paths, in their order.
+
+    Args:
+        paths: files and folders.
+        sensor: the instrument, None where it is not known yet.
+        times: how many dates the user names, where there is one path.
+        allow_vrt: read a VRT, too.
+    """
     for path in paths:
         check_exists(path)
     groups = _grouped(paths, sensor)
     rasters: list[Raster] = []
     for group in groups:
-        rasters.extend(_open_group(group, sensor, allow_vrt))
+        rasters.extend(_open_group(group, sensor, times, allow_vrt))
     return rasters
 
 
 def check_exists(path: Path) -> None:
     """Raises UserError for a missing, empty or unreadable path."""
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that is none: too long, or with a zero in it
         near: list[str] = []
         if path.parent.is_dir():
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.6)
@@ -47,7 +62,7 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
         return [[path] for path in paths]
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
-        token = _band_token(path, [sensor] if sensor else list(SENSORS.values()))
+        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
         stem = f"{path.parent}/{_RESOLUTION.sub('', path.stem)}"
         if token is None or path.suffix.lower() not in RASTER_SUFFIXES:
             return [[path] for path in paths]
@@ -58,7 +73,7 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
     return [list(group.values()) for group in groups.values()] if together else [[path] for path in paths]
 
 
-def _open_group(group: list[Path], sensor: Sensor | None, allow_vrt: bool) -> list[Raster]:
+def _open_group(group: list[Path], sensor: Sensor | None, times: int | None, allow_vrt: bool) -> list[Raster]:
     path = group[0]
     if len(group) > 1:
         return [stack_bands(group, sensor, folder=path.parent, allow_vrt=allow_vrt)]
@@ -72,12 +87,18 @@ def _open_group(group: list[Path], sensor: Sensor | None, allow_vrt: bool) -> li
     suffix = path.suffix.lower()
     if suffix in picture.SUFFIXES:
         return [picture.open_picture(path)]
+    if suffix in hdf.SUFFIXES and beginning(path, 8) == HDF5_SIGNATURE:
+        return list(hdf.open_hdf(path))
     if suffix in cube.SUFFIXES:
-        return list(cube.open_cube(path, len(sensor.bands) if sensor else None))
+        return list(cube.open_cube(path, len(sensor.bands) if sensor else None, times))
     header = path.with_suffix(".hdr") if path.with_suffix(".hdr").exists() else path.with_name(path.name + ".hdr")
     if header.exists() and suffix not in (".tif", ".tiff", ".jp2"):
         return list(cube.open_cube(header))
-    raster = GeoRaster([Source(path=path, allow_vrt=allow_vrt)])
+    raster = with_metadata(GeoRaster([Source(path=path, allow_vrt=allow_vrt)]), path)
+    if raster.header.count == 1 and not any(raster.header.descriptions):
+        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
+        if token and (sensor or not any(character.isdigit() for character in token)):
+            raster.header = dataclasses.replace(raster.header, descriptions=(token,))
     if sensor and len(sensor.bands) == raster.header.count + 1:
         whole = raster.with_alpha_as_band()
         raster = whole if whole.header.count == len(sensor.bands) else raster
@@ -111,7 +132,18 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path, a
         for band in chosen.bands
         if band.name in found
     ]
-    return GeoRaster(sources, folder=folder, cloud=clouds[0] if clouds else None)
+    return with_metadata(GeoRaster(sources, folder=folder, cloud=clouds[0] if clouds else None), sources[0].path)
+
+
+def with_metadata(raster: GeoRaster, path: Path) -> GeoRaster:
+    """The raster with what the product's metadata files beside it say among its tags."""
+    found = product_metadata(path)
+    if found:
+        raster.header = dataclasses.replace(raster.header, tags={**raster.header.tags, **found})
+    centers, widths = spectrum(*enmap_spectrum(path), "nm")
+    if len(centers) == raster.header.count:
+        raster.header = dataclasses.replace(raster.header, wavelengths_um=centers, widths_um=widths)
+    return raster
 
 
 def _band_token(path: Path, sensors: Sequence[Sensor]) -> str | None:
@@ -126,21 +158,16 @@ def _band_token(path: Path, sensors: Sequence[Sensor]) -> str | None:
 def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     """The sensor whose bands are all there; among several, the one whose name the product carries, else the first."""
     fits = []
-    for sensor in SENSORS.values():
-        names = {band_name(sensor, token, path.name) for path in files if (token := _band_token(path, [sensor]))}
+    for sensor in SHIPPED:
+        names = {
+            band_name(sensor, token, path.name, own=not product_match(sensor, path.name))
+            for path in files
+            if (token := _band_token(path, [sensor]))
+        }
         if len(sensor.bands) > 1 and names == {band.name for band in sensor.bands}:
             fits.append(sensor)
-    product = f"{folder.name} {files[0].name}".upper()
-    level = {
-        "sentinel1_rtc": "RTC",
-        "sentinel1_grd": "GRD",
-        "sentinel2_l2a": "L2A",
-        "sentinel2_l1c": "L1C",
-        "hls": "HLS",
-        "modis": "D09",
-    }
-    level |= {"landsat5_tm": "LT0", "landsat7_etm": "LE07", "landsat8_oli": "LC0"}
-    telling = [sensor for sensor in fits if level.get(sensor.name, "-") in product]
+    product = product_name(files[0]).split("/")
+    telling = [sensor for sensor in fits if any(product_match(sensor, part) for part in (*product, folder.name))]
     most = max((len(sensor.bands) for sensor in fits), default=0)
     largest = telling or [sensor for sensor in fits if len(sensor.bands) == most]
     if largest:
@@ -148,7 +175,7 @@ def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
     shown = ", ".join(path.name for path in files[:3])
     raise UserError(
         f"{folder}: the sensor cannot be told from the file names ({shown} ...). Name it with sensor. "
-        f"Known: {', '.join(sorted(SENSORS))}."
+        f"Known: {', '.join(sorted(s.name for s in SHIPPED))}."
     )
 
 

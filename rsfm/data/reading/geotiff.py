@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from jaxtyping import Bool, Shaped
 from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
@@ -22,26 +21,36 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from rsfm.data.reading.clouds import CLOUD_KINDS
-from rsfm.data.reading.grids import same_grid
 from rsfm.data.reading.opening import gdal, open_raster
-from rsfm.data.reading.raster import IDENTITY, Affine6, Header, Window, product_name
+from rsfm.data.reading.placement import on_grid, placed
+from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name, select_header
+from rsfm.data.reading.wavelengths import wavelengths_of_tags
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 
-_PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+PLANE = "EPSG:3857"  # stands in where files have no CRS: warping between plain pixel grids needs some plane
+_PURE = 0.99  # share of a mask's full value from which a shrunk pixel is all inside
 _COARSE_BLOCK = 1 << 18  # pixels of a block above which a small read is a large one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Bands of one file: `indexes` are one-based, empty for all but alpha; `name`: the band the file is named after.
+    """Bands of one file.
 
-    `allow_vrt`: the file may be a VRT of files in its own folder.
+    Attributes:
+        path: the file.
+        indexes: one-based, empty for all but alpha.
+        name: the band the file is named after.
+        nodata: a stored number that the file does not declare and its product has for nothing.
+        mask: one-based place of a layer that is 0 where there is nothing.
+        allow_vrt: the file may be a VRT of files in its own folder.
     """
 
     path: Path
     indexes: tuple[int, ...] = ()
     name: str | None = None
+    nodata: float | None = None
+    mask: int | None = None
     allow_vrt: bool = False
 
 
@@ -77,10 +86,10 @@ class GeoRaster:
             folder: what the sources are together, for messages.
             cloud: file of clouds and its kind, a key of CLOUD_KINDS.
         """
-        self.sources, self.cloud = tuple(sources), cloud
+        self.cloud = cloud
         self._handles: dict[str, Any] | None = None
         self._lock = threading.Lock()
-        headers = [_header(source) for source in self.sources]
+        headers, self.sources = zip(*(_header(source) for source in sources), strict=True)
         finest = min(
             headers, key=lambda header: abs(header.transform[0] * header.transform[4] - header.transform[1] ** 2)
         )
@@ -101,12 +110,46 @@ class GeoRaster:
             descriptions=tuple(name for header in headers for name in header.descriptions),
             scales=tuple(x for header in headers for x in header.scales),
             offsets=tuple(x for header in headers for x in header.offsets),
+            wavelengths_um=tuple(x for header in headers for x in header.wavelengths_um),
+            widths_um=tuple(x for header in headers for x in header.widths_um),
             coarse_blocks=any(header.coarse_blocks for header in headers),
         )
 
     def warped(self, grid: GeoGrid) -> "GeoRaster":
         """The same pixels on another grid."""
-        return GeoRaster(self.sources, target=grid, folder=self.header.path, cloud=self.cloud)
+        return self._derived(self.sources, grid=grid)
+
+    def select(self, places: Sequence[int]) -> "GeoRaster":
+        """The same acquisition with some of its bands, in this order."""
+        if list(places) == list(range(self.header.count)):
+            return self
+        each = [dataclasses.replace(source, indexes=(i,)) for source in self.sources for i in source.indexes]
+        chosen = [each[i] for i in places]
+        if len(self.sources) == 1:  # all at one read
+            indexes = tuple(self.sources[0].indexes[i] for i in places)
+            chosen = [dataclasses.replace(self.sources[0], indexes=indexes)]
+        return self._derived(chosen, places)
+
+    def masked_by(self, place: int) -> "GeoRaster":
+        """The same acquisition without one of its layers, which is 0 where there is nothing."""
+        (source,) = self.sources
+        rest = [i for i in range(self.header.count) if i != place]
+        indexes = tuple(source.indexes[i] for i in rest)
+        return self._derived([dataclasses.replace(source, indexes=indexes, mask=source.indexes[place])], rest)
+
+    def with_nodata(self, nodata: float) -> "GeoRaster":
+        """The same acquisition with a number for nothing, which averages and warps then leave out."""
+        return self._derived([dataclasses.replace(source, nodata=nodata) for source in self.sources])
+
+    def _derived(
+        self, sources: Sequence[Source], places: Sequence[int] | None = None, grid: GeoGrid | None = None
+    ) -> "GeoRaster":
+        """Other sources or another grid, with what is known of this one: tags of the product, wavelengths, names."""
+        raster = GeoRaster(sources, target=grid or self.grid, folder=self.header.path, cloud=self.cloud)
+        header, where = self.header if places is None else select_header(self.header, places), raster.grid
+        place = {"height": where.height, "width": where.width, "crs": where.crs, "transform": where.transform}
+        raster.header = dataclasses.replace(header, **place)
+        return raster
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
@@ -152,7 +195,7 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(str(source.path), source, Resampling.bilinear)
+        dataset = self._open(f"{source.path} {bool(shape)}", source, Resampling.bilinear, averaged=bool(shape))
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
@@ -166,18 +209,21 @@ class GeoRaster:
             valid = np.ones(values.shape, bool)
         else:
             valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0
+        if source.mask is not None:
+            layer = dataset.read(source.mask, window=area, out_shape=out[1:], resampling=resampling).astype(np.float32)
+            valid = valid & (layer >= np.ceil(layer.max() * _PURE))[..., None] & (layer > 0)[..., None]
         if _zero_is_plausible(dataset, values.dtype):
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
         return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
-    def _open(self, key: str, source: Source, resampling: Resampling) -> Any:
+    def _open(self, key: str, source: Source, resampling: Resampling, *, averaged: bool = False) -> Any:
         if self._handles is None:
             self._handles = {}
             _OPEN.add(self)
         if key not in self._handles:
             dataset = open_raster(source.path, allow_vrt=source.allow_vrt)
             self._handles[f"file {key}"] = dataset
-            self._handles[key] = _on_grid(dataset, self.grid, resampling)
+            self._handles[key] = _on_grid(dataset, source, self.grid, resampling, averaged)
         return self._handles[key]
 
     def _check_places(self, headers: Sequence[Header]) -> None:
@@ -201,7 +247,8 @@ def _close_all() -> None:
         raster.close()
 
 
-def _header(source: Source) -> Header:
+def _header(source: Source) -> tuple[Header, Source]:
+    """What a file says of the source's bands, and the source with the places of its bands written out."""
     path = source.path
     with reading(path):
         dataset = open_raster(path, allow_vrt=source.allow_vrt)
@@ -215,35 +262,29 @@ def _header(source: Source) -> Header:
                 raise UserError(
                     f"{path}: complex numbers. Expected intensities: detect and calibrate the product first."
                 )
-            block = dataset.block_shapes[0]
+            block, place = dataset.block_shapes[0], placed(dataset, path)
             names = tuple(dataset.descriptions[i - 1] for i in indexes)
-            return Header(
+            tags = [{**dataset.tags(i), **dataset.tags(i, ns="IMAGERY")} for i in indexes]
+            wavelengths_um, widths_um = wavelengths_of_tags(tags)
+            header = Header(
                 path=path,
-                height=dataset.height,
-                width=dataset.width,
+                height=place.grid.height,
+                width=place.grid.width,
                 count=len(indexes),
                 dtype=dtype,
-                crs=_crs_text(dataset.crs),
-                transform=affine6(dataset.transform),
+                crs=place.grid.crs,
+                transform=place.grid.transform,
                 descriptions=(source.name,) if source.name else names,
                 scales=tuple(dataset.scales[i - 1] for i in indexes),
                 offsets=tuple(dataset.offsets[i - 1] for i in indexes),
                 tags={**dataset.tags(1), **dataset.tags(ns="IMAGERY"), **dataset.tags()},
                 product=product_name(path),
                 coarse_blocks=block[0] * block[1] > _COARSE_BLOCK,
+                notes=place.notes,
+                wavelengths_um=wavelengths_um,
+                widths_um=widths_um,
             )
-
-
-def _crs_text(crs: Any) -> str | None:
-    if not crs:
-        return None
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else crs.to_wkt()
-
-
-def affine6(transform: Affine) -> Affine6:
-    """The six numbers of an affine."""
-    return (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f)
+            return header, dataclasses.replace(source, indexes=tuple(indexes))
 
 
 def _data_indexes(dataset: Any) -> tuple[int, ...]:
@@ -260,30 +301,18 @@ def _zero_is_plausible(dataset: Any, dtype: np.dtype) -> bool:
     return dtype.kind in "iu" and (dataset.nodata == 0 or (dtype == np.uint8 and dataset.nodata == 255))
 
 
-def _on_grid(dataset: Any, grid: GeoGrid, resampling: Resampling) -> Any:
-    """The dataset as it is where it lies on the grid, else warped onto it as it is read."""
-    lies = GeoGrid(
-        crs=_crs_text(dataset.crs),
-        transform=affine6(dataset.transform),
-        height=dataset.height,
-        width=dataset.width,
-    )
-    if same_grid(lies, grid):
-        return dataset
-    source_transform, target_transform = dataset.transform, Affine(*grid.transform)
-    if affine6(source_transform) == IDENTITY and grid.transform == IDENTITY:
-        source_transform = Affine.scale(grid.width / dataset.width, grid.height / dataset.height)
+def _on_grid(dataset: Any, source: Source, grid: GeoGrid, resampling: Resampling, averaged: bool) -> Any:
+    """The dataset as it is where it lies on the grid, else warped onto it as it is read.
+
+    A number for nothing that the file does not declare is known to GDAL through a warp only: it is made where pixels are mixed.
+    """
+    nodata = source.nodata
+    if dataset.nodata is not None or ColorInterp.alpha in dataset.colorinterp:
+        nodata = None
     outside: dict[str, Any] = {"add_alpha": True} if dataset.nodata is None else {}
+    if nodata is not None:
+        outside = {"src_nodata": nodata, "nodata": nodata}
     if ColorInterp.alpha in dataset.colorinterp:
         outside = {}
-    return WarpedVRT(
-        dataset,
-        src_crs=dataset.crs or _PLANE,
-        src_transform=source_transform,
-        crs=grid.crs or _PLANE,
-        transform=target_transform,
-        height=grid.height,
-        width=grid.width,
-        resampling=resampling,
-        **outside,
-    )
+    warp = averaged and nodata is not None
+    return on_grid(dataset, source.path, grid, PLANE, always=warp, resampling=resampling, **outside)

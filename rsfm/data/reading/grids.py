@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-from rasterio.warp import transform as warp_points
 
+from rsfm.data.reading.ground import PixelAreas, areas_m2, degrees, unit_m
 from rsfm.data.reading.raster import IDENTITY
 from rsfm.types import GeoGrid
+
+LEAST_M = 1e-3  # edge of a pixel in metres; less is degrees without a CRS
 
 
 def moved(grid: GeoGrid, row: int, column: int, height: int, width: int) -> GeoGrid:
@@ -19,35 +19,62 @@ def moved(grid: GeoGrid, row: int, column: int, height: int, width: int) -> GeoG
 
 
 def location(grid: GeoGrid) -> tuple[float, float] | None:
-    """Longitude and latitude of the centre; None without a CRS that leads to them."""
+    """Longitude (-180..180) and latitude (-90..90) of the centre; None without a CRS that leads to them."""
+    ((longitude, latitude),) = degrees(grid, np.array([grid.width / 2]), np.array([grid.height / 2]))
+    return (float(longitude), float(latitude)) if math.isfinite(longitude) else None
+
+
+def on_earth(grid: GeoGrid) -> bool:
+    """Whether some of the grid has a longitude and latitude: its middle, a corner, or a point between them."""
+    right, down = np.meshgrid(np.linspace(0, grid.width, 5), np.linspace(0, grid.height, 5))
+    return bool(np.isfinite(degrees(grid, right.ravel(), down.ravel())).any())
+
+
+def ground_edge(grid: GeoGrid) -> float | None:
+    """Metres of the edge of a square as large as the ground of the middle pixel; None where there is no ground."""
     if grid.crs is None:
         return None
-    a, b, c, d, e, f = grid.transform
-    x, y = c + a * grid.width / 2 + b * grid.height / 2, f + d * grid.width / 2 + e * grid.height / 2
-    try:
-        (longitude,), (latitude,) = warp_points(CRS.from_user_input(grid.crs), CRS.from_epsg(4326), [x], [y])
-    except CRSError:
-        return None
-    return (longitude, latitude) if math.isfinite(longitude) and math.isfinite(latitude) else None
+    (area_m2,) = areas_m2(grid, np.array([grid.width / 2]), np.array([grid.height / 2]))
+    return math.sqrt(area_m2) if area_m2 > 0 else None
 
 
-def pixel_size(grid: GeoGrid, place: tuple[float, float] | None, nominal: float) -> tuple[float, tuple[str, ...]]:
-    """Metres of a pixel's edge, and a note where they are assumed."""
+def pixel_size(grid: GeoGrid, nominal: float) -> tuple[float, tuple[str, ...]]:
+    """Ground metres of a pixel's edge in the middle of a grid, with what a reader should know of its place.
+
+    Args:
+        grid: of the whole scene.
+        nominal: metres of a pixel where the grid does not tell.
+    """
     a, b, _, d, e, _ = grid.transform
     pixel = math.sqrt(abs(a * e - b * d))
     if grid.crs is None:
         if grid.transform == IDENTITY:
             return nominal, (f"no georeference: pixels are taken as {nominal:g} m, the sensor's own",)
+        if not LEAST_M <= pixel < math.inf:
+            return nominal, (
+                f"no CRS, and pixels of {pixel:g} are no metres: taken as {nominal:g} m, the sensor's own. "
+                "Assign a CRS for areas",
+            )
         return pixel, (f"no CRS: pixels are taken as {pixel:g} m, and results carry no CRS either",)
-    crs = CRS.from_user_input(grid.crs)
-    if crs.is_geographic:
-        latitude = place[1] if place else 0.0
-        metres = math.radians(1) * 6371008.8
-        return pixel * metres * math.sqrt(math.cos(math.radians(latitude))), ()
-    try:
-        return pixel * crs.linear_units_factor[1], ()
-    except CRSError:
-        return pixel, ("the CRS tells no unit: taken as metres",)
+    areas = PixelAreas(grid)
+    if not areas.known:
+        metre = unit_m(grid.crs)
+        size = nominal if metre is None or not LEAST_M <= pixel * metre < math.inf else pixel * metre
+        return size, (f"the CRS or its place is not on Earth: no longitude and latitude, pixels taken as {size:g} m",)
+    notes = []
+    if location(grid) is None:
+        notes.append("the middle of the scene has no longitude and latitude on Earth: it has no place")
+    if not areas.complete:
+        notes.append("part of the scene lies off the Earth or outside what its CRS can place: it has no area")
+    return math.sqrt(areas.middle_m2), tuple(notes)
+
+
+def pixel_areas(grid: GeoGrid | None, size: tuple[int, int]) -> PixelAreas | None:
+    """Ground areas of a picture's pixels; None where the grid has no ground or is not of that height and width."""
+    if grid is None or grid.crs is None or (grid.height, grid.width) != size:
+        return None
+    areas = PixelAreas(grid)
+    return areas if areas.known else None
 
 
 def shrunk(grid: GeoGrid, height: int, width: int) -> GeoGrid:

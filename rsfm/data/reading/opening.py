@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import threading
+import tokenize
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -108,7 +109,12 @@ def open_array(path: Path, *, mapped: bool = False) -> np.ndarray:
         OSError, ValueError, EOFError: it is none, damaged, or shorter than its header says.
     """
     beginning(path)
-    array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapping fails where the file is shorter than declared
+    try:
+        array = np.load(
+            path, mmap_mode="r", allow_pickle=False
+        )  # mapping fails where the file is shorter than declared
+    except (SyntaxError, TypeError, OverflowError, RecursionError, MemoryError, tokenize.TokenError) as error:
+        raise ValueError(f"its header cannot be read: {error}") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise ValueError("expected one array, found an archive")

@@ -1,4 +1,4 @@
-"""PNG and JPEG pictures without georeference.  h w pixels · c bands"""
+"""PNG and JPEG pictures, with the georeference that lies beside them.  h w pixels · c bands"""
 
 import warnings
 from pathlib import Path
@@ -8,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rsfm.data.reading.opening import open_image
 from rsfm.data.reading.raster import ArrayRaster, Header, product_name
+from rsfm.data.reading.sidecars import beside
 from rsfm.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -29,8 +30,15 @@ def open_picture(path: Path) -> ArrayRaster:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: damaged or cut short ({error}). Fetch or write the file again.") from error
+    place = beside(path)
+    if place.files:
+        notes = (*notes, f"georeference from {' and '.join(place.files)}")
+    if place.points:
+        notes = (*notes, f"{len(place.points)} ground control points beside it are not used: warp it first, gdalwarp")
     header = Header(
         path=path,
+        crs=place.crs,
+        transform=place.transform,
         height=values.shape[0],
         width=values.shape[1],
         count=values.shape[2],

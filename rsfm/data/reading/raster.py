@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -30,6 +30,8 @@ class Header:
         scales, offsets: what the file says of each band, 1 and 0 where it says nothing.
         tags: metadata.
         product: names of the file and of the folders it is in.
+        wavelengths_um, widths_um: of each band where the file says them, else empty; widths are 0 where only centres are.
+        usable: False for the bands that the file calls bad (ENVI's bbl); empty where it says nothing.
         coarse_blocks: reading a small window costs a large block (JPEG 2000, one-strip files).
         notes: what the reader should know.
     """
@@ -46,6 +48,9 @@ class Header:
     offsets: tuple[float, ...] = ()
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     product: str = ""
+    wavelengths_um: tuple[float, ...] = ()
+    widths_um: tuple[float, ...] = ()
+    usable: tuple[bool, ...] = ()
     coarse_blocks: bool = False
     notes: tuple[str, ...] = ()
 
@@ -55,6 +60,8 @@ class Raster(Protocol):
     """One acquisition. `read` gets a window that lies inside, and the (rows, columns) to shrink it to."""
 
     header: Header
+
+    def select(self, places: Sequence[int]) -> "Raster": ...
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
@@ -72,9 +79,33 @@ class ArrayRaster:
         values: Shaped[np.ndarray, "h w c"],
         valid: Bool[np.ndarray, "h w"] | None = None,
         nodata: float | None = None,
+        places: tuple[int, ...] | None = None,
     ):
-        """Takes the numbers and where they are valid, None for everywhere; `nodata` in all bands is not."""
+        """Takes the numbers and where they are valid, None for everywhere; a number equal to `nodata` is not.
+
+        Args:
+            header: of the bands at `places`.
+            values: all bands of the file.
+            valid: None for everywhere.
+            nodata: a stored number that means there is nothing.
+            places: which bands of `values` this acquisition has; None for all.
+        """
         self.header, self._values, self._valid, self._nodata = header, values, valid, nodata
+        self._places = places
+
+    def select(self, places: Sequence[int]) -> "ArrayRaster":
+        """The same acquisition with some of its bands, in this order."""
+        own = tuple(range(self.header.count)) if self._places is None else self._places
+        chosen = tuple(own[i] for i in places)
+        return ArrayRaster(select_header(self.header, places), self._values, self._valid, self._nodata, chosen)
+
+    def masked_by(self, place: int) -> "ArrayRaster":
+        """The same acquisition without one of its layers, which is 0 where there is nothing."""
+        rest = self.select([i for i in range(self.header.count) if i != place])
+        layer = self._values[..., place if self._places is None else self._places[place]] != 0
+        return ArrayRaster(
+            rest.header, self._values, layer if self._valid is None else layer & self._valid, self._nodata, rest._places
+        )
 
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
@@ -82,16 +113,26 @@ class ArrayRaster:
         """Numbers and where they are valid; shrinks by taking every n-th pixel."""
         cut = pick(window, shape)
         values = np.asarray(self._values[cut])
+        values = values if self._places is None else values[..., list(self._places)]
         valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
         if self._valid is not None:
             valid &= self._valid[cut][..., None]
         if self._nodata is not None:
-            valid &= (values != np.asarray(self._nodata).astype(values.dtype)).any(-1, keepdims=True)
+            valid &= values != np.asarray(self._nodata).astype(values.dtype)
         return values, valid
 
     def cloudy(self, window: Window, shape: tuple[int, int] | None = None) -> Bool[np.ndarray, "h w"] | None:
         """Arrays come without cloud layers."""
         return None
+
+
+def select_header(header: Header, places: Sequence[int]) -> Header:
+    """The header of some of the bands, in this order."""
+    of_bands = ("descriptions", "scales", "offsets", "wavelengths_um", "widths_um", "usable")
+    chosen: dict[str, Any] = {
+        name: tuple(getattr(header, name)[i] for i in places) for name in of_bands if getattr(header, name)
+    }
+    return dataclasses.replace(header, count=len(places), **chosen)
 
 
 def pick(window: Window, shape: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray] | tuple[slice, slice]:
@@ -105,9 +146,10 @@ def pick(window: Window, shape: tuple[int, int] | None) -> tuple[np.ndarray, np.
 
 
 def product_name(path: Path) -> str:
-    """Names of the file and of the three folders above it, which tell product, level and date."""
-    parts: Sequence[str] = path.absolute().parts[-4:]
-    return "/".join(part for part in parts if part != "/")
+    """Names of the file and of the three folders above it, or of all inside a .SAFE: they say product, level and date."""
+    parts: Sequence[str] = path.absolute().parts
+    safe = [i for i, part in enumerate(parts) if part.upper().endswith(".SAFE")]
+    return "/".join(part for part in parts[safe[-1] if safe else -4 :] if part != "/")
 
 
 def sample_pixels(raster: Raster, indexes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,20 +4,16 @@ n pixels · c bands
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from rsfm.data.reading.baseline import later_offset, stated_offset
 from rsfm.errors import UserError, unknown
-from rsfm.sensors.observe import days_since_2000
 from rsfm.types import Band, Sensor
-
-# Sentinel-2 products processed with baseline 04.00 or later store reflectance x 10000 + 1000.
-BASELINE_OFFSET = -0.1
-BASELINE_START_DAYS = days_since_2000("2022-01-25")
-_OFFSET_SENSORS = ("sentinel2_l1c", "sentinel2_l2a")
 
 # unit -> lowest and highest median, and what the message calls the span.
 _MEDIAN: dict[str, tuple[float, float]] = {
@@ -52,14 +48,15 @@ class Calibration:
         numbers = numbers.astype(np.float32)
         if self.log_factor:
             numbers = self.log_factor * np.log10(np.where(numbers > 0, numbers, np.nan))
-        return (numbers * self.scale + self.offset).astype(np.float32)
+        with np.errstate(all="ignore"):  # what is no number, or grows beyond all, is no data to the reader
+            return (numbers * self.scale + self.offset).astype(np.float32)
 
 
 def units_of(sensor: Sensor) -> tuple[str, ...]:
     """What `unit` may say for this sensor."""
     own = tuple(dict.fromkeys(band.unit for band in sensor.bands))
     sar = ("linear", "amplitude") if sensor.family == "sar" else ()
-    offset = ("dn_offset", "dn_no_offset") if sensor.name in _OFFSET_SENSORS else ()
+    offset = ("dn_offset", "dn_no_offset") if sensor.later_offset else ()
     return ("dn", *offset, "physical", *own, *sar)
 
 
@@ -70,6 +67,8 @@ def calibrate(
     where: str,
     dtype: np.dtype,
     unit: str | None,
+    scale: float | None = None,
+    offset: float | None = None,
     scales: Sequence[float] | None = None,
     offsets: Sequence[float] | None = None,
     product: str = "",
@@ -77,7 +76,7 @@ def calibrate(
     time_days: float = float("nan"),
     sample: Shaped[np.ndarray, "n c"] | None = None,
 ) -> Calibration:
-    """Decides how the numbers of a file are to be read.
+    """Decides how the numbers of a file are to be read: scale and offset are applied once, or the file is refused.
 
     Args:
         sensor: the instrument.
@@ -86,26 +85,34 @@ def calibrate(
         dtype: of the stored numbers.
         unit: None (integers are digital numbers, floats are physical), "dn", "physical", the band's unit, for SAR
             "linear" (power) or "amplitude", for Sentinel-2 "dn_offset" or "dn_no_offset" (with or without the +1000).
+        scale, offset: the user's: physical = number * scale + offset.
         scales: scale of each band as the file itself says, if it does.
         offsets: like scales.
         product: names of the file and of the folders it is in.
-        tags: the file's metadata.
+        tags: the metadata of the file and of its product.
         time_days: acquisition, days since 2000.
-        sample: some valid stored numbers, for what neither name nor tag tells.
+        sample: some stored numbers, NaN where there is nothing, for what neither name nor tag tells.
     """
     if unit is not None and unit not in units_of(sensor):
         raise unknown(f"unit of {sensor.name}", unit, units_of(sensor))
     c = len(bands)
     one, zero = np.ones(c, np.float32), np.zeros(c, np.float32)
+    if scale is not None or offset is not None:
+        return _by_user(where, unit, c, scale, offset)
     if unit in ("linear", "amplitude"):
         return Calibration(scale=one, offset=zero, log_factor=10.0 if unit == "linear" else 20.0)
     if unit not in (None, "dn", "dn_offset", "dn_no_offset"):
         return Calibration(scale=one, offset=zero)
+    lowered = {key.lower(): str(value) for key, value in (tags or {}).items()}
     own = np.array(scales or [1.0] * c, np.float32), np.array(offsets or [0.0] * c, np.float32)
-    if (own[0] != 1).any() or (own[1] != 0).any():
-        return Calibration(
-            scale=own[0], offset=own[1], notes=(f"scale {own[0][0]:g}, offset {own[1][0]:g}: as the file says",)
-        )
+    if ((own[0] != 1).any() or (own[1] != 0).any()) and unit in (None, "dn"):
+        if not (np.isfinite(own[0]).all() and np.isfinite(own[1]).all() and own[0].all()):
+            raise UserError(
+                f"{where}: the file's own scale is {own[0][0]:g}, its offset {own[1][0]:g}. Set --scale and --offset."
+            )
+        _check_own(sensor, where, own[1], product, lowered)
+        note = f"scale {own[0][0]:g}, offset {own[1][0]:g}: as the file says"
+        return Calibration(scale=own[0], offset=own[1], notes=(note,))
     if unit is None and dtype.kind == "f":
         return Calibration(scale=one, offset=zero)
     if sensor.family == "sar":
@@ -116,10 +123,74 @@ def calibrate(
     if dtype == np.uint8 and bands[0].unit == "reflectance":
         note = f"{sensor.name}: 8-bit counts are read as 0..1 brightness; they are not calibrated reflectance"
         return Calibration(scale=one / np.float32(255), offset=zero, notes=(note,))
+    return _by_product(sensor, bands, where, unit, product, lowered, time_days, sample)
+
+
+def _by_user(where: str, unit: str | None, c: int, scale: float | None, offset: float | None) -> Calibration:
+    """The scale and offset that the user names, which come before all else."""
+    if unit is not None:
+        raise UserError(f"{where}: both a unit ({unit}) and a scale or offset are given. Give one of them.")
+    factor, shift = 1.0 if scale is None else scale, 0.0 if offset is None else offset
+    if not (math.isfinite(factor) and factor != 0 and math.isfinite(shift)):
+        raise UserError(
+            f"{where}: scale {factor:g}, offset {shift:g}: expected finite numbers and a scale other than 0."
+        )
+    ones = np.ones(c, np.float32)
+    return Calibration(scale=ones * np.float32(factor), offset=ones * np.float32(shift))
+
+
+def _by_product(
+    sensor: Sensor,
+    bands: Sequence[Band],
+    where: str,
+    unit: str | None,
+    product: str,
+    tags: Mapping[str, str],
+    time_days: float,
+    sample: np.ndarray | None,
+) -> Calibration:
+    """The scale of the instrument's products, that of the product's metadata before it."""
+    ones = np.ones(len(bands), np.float32)
+    if sensor.scale == 1.0 and sensor.offset == 0.0 and bands[0].unit == "reflectance":
+        raise UserError(
+            f"{where}: integers, and nothing says how they become reflectance. Set --scale, and --offset if there is one "
+            "(in Python scale=, offset=), such as --scale 0.0001."
+        )
+    listed = _listed_scale(bands, tags)
+    if listed is not None:
+        note = f"scale {listed[0][0]:g}, offset {listed[1][0]:g}: as the product's metadata say"
+        return Calibration(scale=listed[0], offset=listed[1], notes=(note,))
+    for processing in sensor.processings:
+        if re.search(processing.pattern, product.upper()):
+            note = f"{sensor.name}: {processing.title}, scale {processing.scale:g}, offset {processing.offset:g}, by its name"
+            return Calibration(
+                scale=ones * np.float32(processing.scale), offset=ones * np.float32(processing.offset), notes=(note,)
+            )
     offset, notes = sensor.offset, tuple[str, ...]()
-    if sensor.name in _OFFSET_SENSORS:
-        offset, notes = _baseline_offset(unit, product, tags or {}, time_days, sample, [band.name for band in bands])
-    return Calibration(scale=one * np.float32(sensor.scale), offset=zero + np.float32(offset), notes=notes)
+    if sensor.later_offset:
+        offset, notes = later_offset(
+            sensor.later_offset, where, unit, product, tags, time_days, sample, [band.name for band in bands]
+        )
+    scale = _quantification(tags) or sensor.scale
+    return Calibration(scale=ones * np.float32(scale), offset=ones * np.float32(offset), notes=notes)
+
+
+def _listed_scale(bands: Sequence[Band], tags: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Scale and offset of each band as Landsat's MTL file lists them."""
+    keys = [re.sub(r"^b0*", "", band.name.lower()) for band in bands]
+    try:
+        scale = [float(tags[f"mtl:reflectance_mult_band_{key}"]) for key in keys]
+        offset = [float(tags[f"mtl:reflectance_add_band_{key}"]) for key in keys]
+    except (KeyError, ValueError):
+        return None
+    return np.array(scale, np.float32), np.array(offset, np.float32)
+
+
+def _quantification(tags: Mapping[str, str]) -> float | None:
+    for key, value in tags.items():
+        if key.endswith("quantification_value") and re.fullmatch(r"\d+(\.\d+)?", value) and float(value) > 0:
+            return 1 / float(value)
+    return None
 
 
 def _sar_numbers(sensor: Sensor, where: str, c: int) -> Calibration:
@@ -133,51 +204,17 @@ def _sar_numbers(sensor: Sensor, where: str, c: int) -> Calibration:
     return Calibration(scale=np.ones(c, np.float32), offset=offset, log_factor=20.0, notes=(note,))
 
 
-def _baseline_offset(
-    unit: str | None,
-    product: str,
-    tags: Mapping[str, str],
-    time_days: float,
-    sample: np.ndarray | None,
-    names: Sequence[str],
-) -> tuple[float, tuple[str, ...]]:
-    """Whether Sentinel-2 numbers carry +1000: by `unit`, by tags, by the product's name, else by date and numbers."""
-    if unit in ("dn_offset", "dn_no_offset"):
-        return (BASELINE_OFFSET if unit == "dn_offset" else 0.0), ()
-    told = _told_baseline(product, {key.lower(): str(value) for key, value in tags.items()})
-    if told is not None:
-        with_offset, source = told
-        note = f"Sentinel-2 offset of {BASELINE_OFFSET:g} {'applied' if with_offset else 'not applied'}: {source}"
-        return (BASELINE_OFFSET if with_offset else 0.0), (note,)
-    if sample is None or not len(sample):
-        return 0.0, ()
-    low = np.percentile(sample, 1, axis=0)
-    cirrus = low[list(names).index("B10")] if "B10" in names else None
-    # Cirrus reflectance is next to nothing without cirrus, so 1000 there is the offset; else dark ground decides.
-    carries = cirrus >= 900 if cirrus is not None else bool(low.min() >= 700 and time_days >= BASELINE_START_DAYS)
-    if not carries and not (time_days >= BASELINE_START_DAYS or low.min() >= 900):
-        return 0.0, ()
-    note = (
-        f"Sentinel-2 offset of {BASELINE_OFFSET:g} {'applied' if carries else 'not applied'}, judged by the numbers "
-        f'(darkest {low.min():.0f}); unit="{"dn_no_offset" if carries else "dn_offset"}" says otherwise'
+def _check_own(sensor: Sensor, where: str, offsets: np.ndarray, product: str, tags: Mapping[str, str]) -> None:
+    """Refuses a file whose own offset and whose product's processing contradict each other."""
+    rule = sensor.later_offset
+    said = stated_offset(rule, product, tags, where) if rule else None
+    if rule is None or said is None or said[0] == bool((offsets != 0).all()):
+        return
+    raise UserError(
+        f"{where}: the file's own offset is {offsets[0]:g}, but {said[1]}, by which it is "
+        f'{rule.offset if said[0] else 0:g}. Set unit="dn_offset" (offset {rule.offset:g}) or '
+        'unit="dn_no_offset" (--unit), whichever is true.'
     )
-    return (BASELINE_OFFSET if carries else 0.0), (note,)
-
-
-def _told_baseline(product: str, tags: Mapping[str, str]) -> tuple[bool, str] | None:
-    for key, value in tags.items():
-        if key.endswith(("boa_add_offset", "radio_add_offset")):
-            return float(value) != 0, f"tag {key}={value}"
-        if key.endswith("boa_offset_applied"):
-            return value.lower() not in ("true", "1", "yes"), f"tag {key}={value}"
-    if "harmonized" in product.lower() or "harmonised" in product.lower():
-        return False, "the name says harmonized"
-    for key, value in tags.items():
-        if key.endswith("processing_baseline") and re.match(r"N?\d\d\.?\d\d", value):
-            digits = re.sub(r"\D", "", value)
-            return int(digits[:4]) >= 400, f"tag {key}={value}"
-    named = re.search(r"_N(\d{4})_R\d{3}_", product)
-    return (int(named[1]) >= 400, f"processing baseline {named[1]} in the name") if named else None
 
 
 def check_range(where: str, bands: Sequence[Band], values: Float[np.ndarray, "n c"], *, converted: bool) -> None:

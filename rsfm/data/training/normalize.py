@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from rsfm.errors import UserError, lookup
-from rsfm.sensors import SENSORS
-from rsfm.types import BAND_CODES, Observation, Record, Sensor
+from rsfm.sensors.named import sensor_of
+from rsfm.types import BAND_CODES, Observation, Record, Sensor, base_name
 
 # unit -> (centre, scale): normalized = (physical - centre) / scale. They hold for any instrument, so a new sensor needs no
 # statistics. Backscatter's are those the SAR tokenizer inverts (rsfm.tokenizers.sar).
@@ -59,21 +59,23 @@ def band_places(sensor: Sensor, observation: Observation) -> np.ndarray:
 def normalize(
     name: str, observation: Observation, statistics: dict[str, BandStatistics]
 ) -> Float[np.ndarray, "t h w c"]:
-    """Normalized values of one sensor's observation; zeros where invalid."""
-    sensor = lookup(SENSORS, "sensor", name)
+    """Normalized values of one sensor's observation; zeros where invalid, NaN where one band of a valid pixel is missing."""
+    sensor, name = sensor_of(name), base_name(name)
     center, scale = unit_constants(sensor)
     if name in statistics:
         center = np.asarray(statistics[name].mean, np.float32)
         scale = np.maximum(np.asarray(statistics[name].std, np.float32), 1e-6)
     at = band_places(sensor, observation)
-    kept = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)[:, None, None]
+    kept = np.asarray(observation.cells)
+    seen = np.asarray(observation.valid)[..., None] & np.asarray(observation.band_valid)[:, None, None]
     values = np.asarray(observation.values, np.float32)
     if name in statistics and statistics[name].relative:
         values = values / brightness(values, kept, center[at])
     values = (values - center[at]) / scale[at]
     if name in statistics:
         _check_fit(name, statistics[name], values[kept], np.asarray(observation.values)[kept])
-    return np.where(kept, np.clip(np.nan_to_num(values), -CLIP, CLIP), 0.0).astype(np.float32)
+    missing = np.where(seen, np.float32(np.nan), np.float32(0))
+    return np.where(kept, np.clip(np.nan_to_num(values), -CLIP, CLIP), missing).astype(np.float32)
 
 
 def brightness(

@@ -1,7 +1,7 @@
 """From datasets to an endless stream of batches: shuffled, augmented, mixed by weight, sharded by host, resumable.
 
 Every batch is a function of (seed, step) alone: threads, caches and the number of hosts change the time it takes, never
-what is in it. Each source is batched by itself, so that a batch has one structure, and the batches are mixed by weight.
+what is in it. Each source is batched by itself, so that batches have few structures, and the batches are mixed by weight.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import numpy as np
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import data_root
+from rsfm.data.training.collate import collate
 from rsfm.data.training.prepare import PreparedDataset, is_prepared
 from rsfm.data.training.transforms import AugmentConfig, augment, reference_size
 from rsfm.errors import UserError, lookup
@@ -33,7 +34,9 @@ class Source:
     Attributes:
         dataset: a name in DATASETS, or a folder written by `prepare`.
         split: of the dataset.
-        tasks: names of the tasks asked in one conversation, each where the record has the labels.
+        tasks: names of the tasks asked in one conversation, each where the record has the labels; () for objectives that
+            need no labels.
+        objectives: what is learned from the samples: keys of rsfm.objectives.OBJECTIVES.
         weight: share of the batches, relative to the other sources.
         batch_size: samples a batch, over all hosts.
         augment: what may be varied.
@@ -48,7 +51,8 @@ class Source:
 
     dataset: str
     split: str = "train"
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("dialogue",)
     weight: float = 1.0
     batch_size: int
     augment: AugmentConfig = AugmentConfig()
@@ -175,7 +179,7 @@ def _batches(
             record = augment(labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
-                return to_sample(record, dialogue, source.text_length)
+                return replace(to_sample(record, dialogue, source.text_length), objectives=source.objectives)
         raise UserError(
             f"{source.dataset} {source.split}: no record has labels for the tasks {', '.join(source.tasks)}. "
             "See `rsfm data list` for the tasks of each dataset."
@@ -185,7 +189,7 @@ def _batches(
     order = grain.MapDataset.range(len(records)).seed(seed).shuffle().repeat()
     drawn = order.random_map(lambda index, rng: (int(index), int(rng.integers(2**62))))
     rows = drawn.batch(source.batch_size, batch_fn=lambda batch: batch[host * share : (host + 1) * share])
-    return rows.map(lambda batch: stack([element(each) for each in batch]))
+    return rows.map(lambda batch: collate([element(each) for each in batch]))
 
 
 def _stride(count: int) -> int:
@@ -218,14 +222,6 @@ def labelled(record: Record, source: Source) -> Record:
             either.append(classes)
     table = np.array([*places, -1])  # class_index -1 reads the last entry
     return dataclasses.replace(record, mask=Mask(class_index=table[shown], legend=legend, either=tuple(either)))
-
-
-def stack(samples: Sequence[Sample]) -> Sample:
-    """Samples of one structure -> one Sample with a leading batch axis."""
-    shapes = [jax.tree.map(np.shape, sample) for sample in samples]
-    for other in shapes[1:]:
-        assert other == shapes[0], f"samples of one source differ in structure or shape:\n{shapes[0]}\n{other}"
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
 
 
 def _pack(values: Array) -> Array:

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
-from rasterio.errors import CRSError
-from rasterio.warp import transform as reproject
 
+from rsfm.data.reading.grids import location
 from rsfm.pytree import replace
 from rsfm.sensors.observe import at_dates
 from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Observation, Record
@@ -293,15 +292,9 @@ def _move_grid(grid: GeoGrid, corners: np.ndarray, height: int, width: int, befo
 def _centre(record: Record) -> tuple[float, float] | None:
     """Longitude and latitude of the middle of the grid; the known location where there is no CRS."""
     grid = record.grid
-    if grid is None or grid.crs is None:
+    if grid is None:
         return record.location_deg
-    a, b, c, d, e, f = grid.transform
-    x, y = grid.width / 2, grid.height / 2
-    try:
-        longitude, latitude = reproject(grid.crs, "EPSG:4326", [a * x + b * y + c], [d * x + e * y + f])[:2]
-    except CRSError:
-        return record.location_deg
-    return float(longitude[0]), float(latitude[0])
+    return location(grid) or record.location_deg
 
 
 def _resample(pixels: np.ndarray, axis: int, length: int) -> np.ndarray:

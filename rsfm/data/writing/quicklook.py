@@ -3,10 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from rsfm.sensors.display import colour_bands
 from rsfm.types import BAND_CODES, Observation, Record
-
-RGB_UM = (0.665, 0.56, 0.49)
-NEAR_UM = 0.04  # a band this close to red, green or blue is shown as it
 
 
 def quicklook(record: Record) -> Float[np.ndarray, "h w 3"]:
@@ -20,6 +18,7 @@ def picture(observation: Observation) -> Float[np.ndarray, "h w 3"]:
     bands, colour = _shown(observation), _is_colour(observation)
     there = np.logical_and.reduce(np.asarray(observation.band_valid)[:, bands], -1)
     seen = np.asarray(observation.valid) & there[:, None, None]
+    seen = seen & np.logical_and.reduce(np.isfinite(np.asarray(observation.values)[..., bands]), -1)
     shares = seen.mean(axis=(-2, -1))
     best = int(np.flatnonzero(shares >= shares.max() - 0.01)[-1])
     values, valid = np.asarray(observation.values[best], np.float32)[..., bands], seen[best]
@@ -32,7 +31,7 @@ def _rank(observation: Observation) -> int:
 
 
 def _is_colour(observation: Observation) -> bool:
-    return bool((np.abs(_wavelengths(observation)[:, None] - RGB_UM) < NEAR_UM).any(0).all())
+    return colour_bands(_wavelengths(observation)) is not None
 
 
 def _wavelengths(observation: Observation) -> Float[np.ndarray, " c"]:
@@ -43,8 +42,9 @@ def _wavelengths(observation: Observation) -> Float[np.ndarray, " c"]:
 
 def _shown(observation: Observation) -> list[int]:
     """The bands a picture is made of: red, green and blue, else two polarizations, else the first."""
-    if _is_colour(observation):
-        return [int(np.abs(_wavelengths(observation) - um).argmin()) for um in RGB_UM]
+    colours = colour_bands(_wavelengths(observation))
+    if colours is not None:
+        return colours
     there = np.asarray(observation.band_valid).any(0)
     codes = np.where(there, np.asarray(observation.band_code), -1)
     places = [np.flatnonzero(codes == BAND_CODES[name]) for name in ("VV", "HH", "VH", "HV")]

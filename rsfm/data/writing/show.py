@@ -20,11 +20,11 @@ from matplotlib.transforms import Bbox
 from rsfm.data.writing.palette import class_colours
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
+from rsfm.sensors.display import colour_bands, is_picture
 from rsfm.types import BAND_CODES, PURE, Band, Mask, Observation, Record, ValueMap
 
-RED_GREEN_BLUE_UM = (0.665, 0.560, 0.480)
-FARTHEST_UM = 0.06  # a band farther from red, green or blue is not shown as that colour
-MOST_DATES, COLUMNS, PANEL = 6, 4, 3.4  # dates a stream, panels a row, inches a panel
+MOST_DATES, COLUMNS, PANEL = 6, 4, 3.4  # dates a stream or table, panels a row, inches a panel
+MOST_ROWS = 24  # bands of a table
 Range = tuple[float, float]
 Picture = tuple[str, np.ndarray, Range | None]  # title, RGB, value range where it is grey
 GAMMA = 0.75  # brightens the dark end of reflectance, where most land is
@@ -89,7 +89,8 @@ def _panels(name: str, observation: Observation) -> list[tuple[str, tuple]]:
     """What to draw of one stream: (kind, contents)."""
     t, h, w, c = observation.values.shape
     if h == w == 1:
-        return [("series" if c == 1 else "table", (name, observation))]
+        kind = "spectrum" if t == 1 and c > MOST_ROWS else "lines" if t > MOST_DATES else "table"
+        return [("series" if c == 1 else kind, (name, observation))]
     if t <= MOST_DATES:
         dates = np.arange(t)
     else:  # the clearest, in order
@@ -108,33 +109,31 @@ def _pictures(name: str, observation: Observation, date: int) -> list[Picture]:
     there = np.asarray(observation.band_valid[date])
     facts += "" if there.all() else f" · {there.sum()} of {len(there)} bands"
     gsd = f"{float(observation.gsd_m):.3g} m"
-    rgb = _colour_bands(np.where(there, observation.wavelength_um, np.inf))
+    rgb = colour_bands(np.where(there, observation.wavelength_um, np.inf))
     if rgb is not None:
-        display = name in SENSORS and SENSORS[name].bands[0].unit == "display"
+        valid = valid & np.isfinite(values[..., rgb]).all(-1)
+        display = name in SENSORS and is_picture(SENSORS[name])
         channels = [values[..., band] if display else _stretch(values[..., band], valid)[0] ** GAMMA for band in rgb]
         return [(f"{name} · {gsd}\n{facts}", _paint(np.stack(channels, -1), valid), None)]
     grey: list[Picture] = []
     names = _band_names(name, observation)
     for band in [i for i in range(len(names)) if there[i] or not there.any()][:2]:
         label = names[band]
-        scaled, low, high = _stretch(values[..., band], valid)
+        seen = valid & np.isfinite(values[..., band])
+        scaled, low, high = _stretch(values[..., band], seen)
         title = label if label.startswith(name) else f"{name} {label}"
-        grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), valid), (low, high)))
+        grey.append((f"{title} · {gsd}\n{facts}", _paint(np.repeat(scaled[..., None], 3, -1), seen), (low, high)))
     return grey
 
 
-def _colour_bands(wavelength_um: Float[np.ndarray, " c"]) -> list[int] | None:
-    distance = np.abs(np.asarray(wavelength_um)[None] - np.array(RED_GREEN_BLUE_UM)[:, None])
-    return None if distance.min(1).max() > FARTHEST_UM else [int(i) for i in distance.argmin(1)]
-
-
 def _band_names(name: str, observation: Observation) -> list[str]:
-    """Names with units from the sensor's table, where each band is known by its code or the table has as many bands."""
+    """Names with units from the sensor's table, where a band is known by code and wavelength or the table has as many."""
     bands, codes = (SENSORS[name].bands if name in SENSORS else ()), observation.band_code
     if len(bands) == len(codes):
         return [_band_label(band) for band in bands]
-    coded = {BAND_CODES[band.code]: band for band in bands if band.code}
-    return [_band_label(coded[code]) if code in coded else f"band {i + 1}" for i, code in enumerate(map(int, codes))]
+    known = {(BAND_CODES[band.code], np.float32(band.center_um)): band for band in bands}
+    keys = zip(map(int, codes), observation.wavelength_um, strict=True)
+    return [_band_label(known[key]) if key in known else f"band {i + 1}" for i, key in enumerate(keys)]
 
 
 def _band_label(band: Band) -> str:
@@ -221,7 +220,7 @@ def _colours(legend: tuple[str, ...]) -> Float[np.ndarray, "m 3"]:
 
 def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
     days = observation.time_days
-    seen = observation.valid[:, 0, 0] & observation.band_valid[:, 0] & ~np.isnan(days)
+    seen = observation.cells[:, 0, 0, 0] & ~np.isnan(days)
     when = np.datetime64("2000-01-01") + np.nan_to_num(days).astype(int)
     axis.plot(when[seen], observation.values[seen, 0, 0, 0], "o-", color="#2e7d32", markersize=3.5, linewidth=1.2)
     axis.set_title(f"{name}: {int(seen.sum())} of {len(seen)} dates valid", fontsize=9)
@@ -230,8 +229,37 @@ def _draw_series(axis: Axes, name: str, observation: Observation) -> None:
     axis.grid(alpha=0.3)
 
 
+def _draw_lines(axis: Axes, name: str, observation: Observation) -> None:
+    """Each band over time, those of one unit on one scale: the first unit's left, the second's right."""
+    days, labels = observation.time_days, _band_names(name, observation)
+    when = np.datetime64("2000-01-01") + np.nan_to_num(days).astype(int)
+    units = list(dict.fromkeys(_unit(label) for label in labels))
+    axes = dict(zip(units, [axis, *(axis.twinx() for _ in units[1:2])], strict=False))
+    for k, label in enumerate(labels):
+        seen = observation.valid[:, 0, 0] & observation.band_valid[:, k] & ~np.isnan(days)
+        values, place = observation.values[seen, 0, 0, k], axes.get(_unit(label), axis)
+        place.plot(when[seen], values, "o-", color=f"C{k % 10}", markersize=2.5, linewidth=1, label=label)
+    for place in axes.values():
+        place.legend(fontsize=6, loc="upper left" if place is axis else "upper right", framealpha=0.6)
+    axis.set_title(f"{name}: {len(days)} dates", fontsize=9)
+    axis.tick_params(axis="x", labelrotation=40, labelsize=8)
+    axis.grid(alpha=0.3)
+
+
+def _unit(label: str) -> str:
+    return label.partition(" (")[2]
+
+
+def _draw_spectrum(axis: Axes, name: str, observation: Observation) -> None:
+    seen = observation.band_valid[0] & (observation.wavelength_um > 0)
+    axis.plot(observation.wavelength_um[seen], observation.values[0, 0, 0, seen], color="#7b3f00", linewidth=1.2)
+    axis.set_title(f"{name}: {int(seen.sum())} bands", fontsize=9)
+    axis.set_xlabel("wavelength (um)", fontsize=8)
+    axis.grid(alpha=0.3)
+
+
 def _draw_table(axis: Axes, name: str, observation: Observation) -> None:
-    values, seen = observation.values[:, 0, 0], observation.valid[:, 0] & observation.band_valid
+    values, seen = observation.values[:, 0, 0], observation.cells[:, 0, 0]
     cells = [
         [f"{v:.4g}" if ok else "–" for v, ok in zip(*row, strict=True)] for row in zip(values.T, seen.T, strict=True)
     ]
@@ -252,6 +280,8 @@ DRAW: dict[str, Callable[..., None]] = {
     "picture": _draw_picture,
     "series": _draw_series,
     "table": _draw_table,
+    "lines": _draw_lines,
+    "spectrum": _draw_spectrum,
     "mask": _draw_mask,
     "legend": _draw_legend,
     "value map": _draw_value_map,

@@ -3,13 +3,12 @@
 b batch · t acquisitions · s places · d width · r rotary pairs
 """
 
-import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from rsfm.models.temporal.places import TemporalConfig, by_date, mean_over_dates, pooled
+from rsfm.models.temporal.places import TemporalConfig, by_date, mean_over_dates, ordered_days, pooled
 from rsfm.nn.rope import DAY_RANGE
 from rsfm.nn.transformer import Transformer, TransformerConfig
 from rsfm.types import Tokens
@@ -35,7 +34,6 @@ class FactorisedTime(nnx.Module):
 
 def day_angles(day: Float[Array, "b t"], seen: Bool[Array, "b t"], head_dim: int) -> Float[Array, "b t r"]:
     """Rotary angles of days since the first valid one. All pairs turn with time: the dates of a place share their metres."""
-    first = jnp.min(jnp.where(seen, day, jnp.inf), axis=1, keepdims=True)
-    since = day - jnp.where(jnp.isfinite(first), first, 0.0)
+    since = ordered_days(day, seen)
     wavelength = np.geomspace(*DAY_RANGE, head_dim // 2).astype(np.float32)
     return since[..., None] * (2 * np.pi / wavelength)

@@ -59,7 +59,7 @@ class LightweightTime(nnx.Module):
 
 
 def date_waves(day: Float[Array, "*n"]) -> Float[Array, "*n f"]:
-    """Sine and cosine of the day's place in the year, down to a month, and of the date in slow waves."""
+    """Sine and cosine of the day's place in the year, down to a month, and of the date in slow waves; zeros without a date."""
     years = np.concatenate([1 / np.arange(1, HARMONICS + 1), SLOW_YEARS]).astype(np.float32)
     turn = day[..., None].astype(jnp.float32) * (2 * np.pi / (DAYS_PER_YEAR * years))
-    return jnp.concatenate([jnp.sin(turn), jnp.cos(turn)], axis=-1)
+    return jnp.nan_to_num(jnp.concatenate([jnp.sin(turn), jnp.cos(turn)], axis=-1))

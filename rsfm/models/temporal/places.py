@@ -10,6 +10,7 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from rsfm.nn.rope import days_since_first
 from rsfm.types import Tokens
 
 
@@ -72,7 +73,17 @@ def mean_over_dates(x: Float[Array, "b t s d"], mask: Bool[Array, "b t s"]) -> F
 def pooled(
     x: Float[Array, "b s d"], mask: Bool[Array, "b t s"], position: Float[Array, "b t s 3"], tokens: Tokens
 ) -> Tokens:
-    """One token a place, at the mean of its valid positions; masked where the place has no valid date."""
+    """One token a place, at the mean of its valid positions, undated where none has a date; masked where no acquisition is valid."""
     assert tokens.grid is not None
     grid = (1, *tokens.grid[1:])
-    return Tokens(embeddings=x, mask=mask.any(1), position=mean_over_dates(position, mask), grid=grid)
+    dated = mask & jnp.isfinite(position[..., 0])
+    day = mean_over_dates(jnp.where(dated[..., None], position[..., :1], 0.0), dated)
+    day = jnp.where(dated.any(1)[..., None], day, jnp.nan)
+    metres = mean_over_dates(position[..., 1:], mask)
+    return Tokens(embeddings=x, mask=mask.any(1), position=jnp.concatenate([day, metres], axis=-1), grid=grid)
+
+
+def ordered_days(day: Float[Array, "b t"], seen: Bool[Array, "b t"]) -> Float[Array, "b t"]:
+    """Days since the first dated acquisition; one without a date counts as many days as it has acquisitions before it, so that
+    undated pictures keep their order."""
+    return jnp.where(jnp.isfinite(day), days_since_first(day, seen), jnp.arange(day.shape[1], dtype=day.dtype))

@@ -11,7 +11,7 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Complex, Float
 
-from rsfm.models.temporal.places import TemporalConfig, by_date, mean_over_dates, pooled
+from rsfm.models.temporal.places import TemporalConfig, by_date, mean_over_dates, ordered_days, pooled
 from rsfm.nn.linear import Linear
 from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
@@ -31,6 +31,7 @@ class StateSpaceTime(nnx.Module):
     def __call__(self, tokens: Tokens) -> Tokens:
         x, mask, position = by_date(tokens)
         rows, seen, day = (rearrange(a, "b t s ... -> (b s) t ...") for a in (x, mask, position[..., 0]))
+        day = ordered_days(day, seen)
         last = jnp.max(jnp.where(seen, day, -jnp.inf), axis=1, keepdims=True)
         day = jnp.where(seen, day, jnp.where(jnp.isfinite(last), last, 0.0))
         order = jnp.lexsort((~seen, day), axis=-1)  # by time; masked dates come last and without a gap

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from rsfm.data.reading.units import BASELINE_START_DAYS, Calibration, calibrate, check_range
+from rsfm.data.reading.units import Calibration, calibrate, check_range
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
+from rsfm.sensors.observe import days_since_2000
 
 S2 = SENSORS["sentinel2_l2a"]
+BASELINE_START_DAYS = days_since_2000("2022-01-25")
 U16, F32 = np.dtype("uint16"), np.dtype("float32")
 DARK = np.full((50, 12), 300)
 RAISED = np.full((50, 12), 1300)
@@ -24,7 +26,7 @@ def s2(**arguments) -> Calibration:
     ("arguments", "offset"),
     [
         ({"sample": DARK}, 0.0),
-        ({"tags": {"PROCESSING_BASELINE": "04.00"}, "sample": DARK}, -0.1),
+        ({"tags": {"PROCESSING_BASELINE": "04.00"}, "sample": RAISED}, -0.1),
         ({"tags": {"PROCESSING_BASELINE": "02.14"}, "sample": RAISED}, 0.0),
         ({"tags": {"s2:processing_baseline": "05.10"}}, -0.1),
         ({"tags": {"BOA_ADD_OFFSET": "-1000"}}, -0.1),

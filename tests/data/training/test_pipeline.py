@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rsfm.data.training.pipeline import Cached, Records, Source, make_batches, stack
+from rsfm.data.training.pipeline import Cached, Records, Source, make_batches
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.errors import UserError
 from rsfm.pytree import replace
@@ -163,12 +163,6 @@ def test_cache_gives_equal_records_from_memory_up_to_its_limit() -> None:
     reads = records.reads
     assert plenty[3].id == "3" and records.reads == reads
     assert none[3].id == "3" and records.reads == reads + 1
-
-
-def test_stack_refuses_samples_of_different_shape() -> None:
-    a, b = (to_sample(Numbered(2, size=n)[0], Dialogue(turns=(("q", "a"),)), 2) for n in (4, 5))
-    with pytest.raises(AssertionError, match="differ in structure or shape"):
-        stack([a, b])
 
 
 class Mapped(Numbered):

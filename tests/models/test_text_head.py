@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rsfm.heads import TextConfig, TextHead
+from rsfm.models.text_head import TextConfig, TextHead
 
 HIDDEN, TABLE = jax.random.normal(jax.random.key(0), (2, 3, 8)), jax.random.normal(jax.random.key(1), (11, 8))
 

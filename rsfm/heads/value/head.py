@@ -7,7 +7,7 @@ mixture density: Bishop 1994 (NCRG/94/004); quantiles: Koenker & Bassett 1978; a
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,11 +18,13 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
 from rsfm.errors import lookup
-from rsfm.nn.distributions import Distribution, Mixture, Normal, from_bins, from_quantiles
+from rsfm.heads.base import Fit, Head, Part, Passage, Spans, Terms, Widths
+from rsfm.heads.value.losses import VALUE_LOSSES, own_loss
+from rsfm.heads.value.numbers import distribution, number, standardized
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
-from rsfm.types import Tokens
+from rsfm.types import Memory, Record, Tokens, Value
 
 LEVELS = (0.01, 0.05, *(round(0.1 + 0.05 * i, 2) for i in range(17)), 0.95, 0.99)
 ONE = math.log(math.e - 1)  # softplus(ONE) = 1: the spread of standardized values
@@ -41,6 +43,10 @@ class ValueConfig:
     levels: of "quantiles", rising, 0.05, 0.5 and 0.95 among them.
     bins: of "bins", finest at the middle of the training values.
     reach: where the outer bins end, in standard deviations.
+    loss: a key of VALUE_LOSSES; "" = each kind its own: "gaussian" of mean and deviation, "nll" of mixture and bins,
+        "pinball" of quantiles, "huber" of a number alone.
+    beta: of the beta-NLL of "gaussian", see rsfm.nn.losses.masked.gaussian_nll.
+    huber_delta: where the error of a value, in standard deviations, begins to count linearly.
     """
 
     kind: str = "mixer"
@@ -53,25 +59,53 @@ class ValueConfig:
     levels: tuple[float, ...] = LEVELS
     bins: int = 48
     reach: float = 8.0
+    loss: str = ""
+    beta: float = 0.5
+    huber_delta: float = 1.0
 
 
-class ValueHead(nnx.Module):
-    """`head(spans, tokens) -> outputs`: mean and standard deviation, at birth near 0 and 1. Other kinds inherit the mixer."""
+class ValueHead(Head):
+    """A mean and a standard deviation, at birth near 0 and 1. Other kinds inherit the mixer and read its raw outputs their way."""
 
     config_type = ValueConfig
+    token, slots, span = "<value>", 4, Value
 
-    def __init__(self, config: ValueConfig, width: int, token_width: int, *, rngs: nnx.Rngs):
+    def __init__(self, config: ValueConfig, widths: Widths, *, rngs: nnx.Rngs):
         self.config = config
-        self.from_span = Linear(width, config.width, rngs=rngs)
-        self.from_token = Linear(token_width, config.width, rngs=rngs)
-        self.pool = Linear(token_width, config.pooled, axes=("embed", None), rngs=rngs)  # one learned query a column
+        self.from_span = Linear(widths.text, config.width, rngs=rngs)
+        self.from_token = Linear(widths.token, config.width, rngs=rngs)
+        self.pool = Linear(widths.token, config.pooled, axes=("embed", None), rngs=rngs)  # one learned query a column
         self.blocks = nnx.List([MixerBlock(config, rngs=rngs) for _ in range(config.depth)])
         self.norm = RMSNorm(config.width)
         self.out = Linear(config.width, self.outputs(config), axes=("embed", None), bias=True, scale=0.1, rngs=rngs)
 
-    def __call__(self, spans: Float[Array, "b v d"], tokens: Tokens) -> dict[str, Array]:
-        """What `distribution` reads, float32: "value_mean" (b v) and what the kind adds."""
-        return self.read(self.mixed(spans, tokens))
+    @classmethod
+    def make(cls, config: ValueConfig, widths: Widths, *, rngs: nnx.Rngs) -> "ValueHead":
+        """The head of the config's kind; UserError where there is none of that name."""
+        return lookup(VALUE_HEADS, "value head", config.kind)(config, widths, rngs=rngs)
+
+    def __call__(self, spans: Spans, memory: Memory, neck: str) -> dict[str, Array]:
+        """What `distribution` reads, float32: "mean" (b v) and what the kind adds."""
+        return self.read(self.mixed(spans.hidden, memory.all_tokens()))
+
+    def loss(self, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Terms:
+        """The loss of the numbers under `config.loss`, or under that of the kind's own outputs."""
+        valid = jnp.asarray(targets["position"]) >= 0
+        mean = lookup(VALUE_LOSSES, "value loss", self.config.loss or own_loss(outputs))(
+            self.config, outputs, jnp.asarray(targets["value"]), valid
+        )
+        units = valid.sum(dtype=jnp.float32)
+        return {"": (mean * units, units)}
+
+    @classmethod
+    def targets(cls, spans: Sequence[Value], record: Record, fit: Fit, slots: int) -> dict[str, np.ndarray]:
+        """Standardized numbers."""
+        return {"value": standardized(spans, fit, slots)}
+
+    @classmethod
+    def answer(cls, outputs: Mapping[str, Any], passage: Passage) -> Part:
+        """The number in its unit, with its interval where the quantity is known."""
+        return number(outputs, passage)
 
     def mixed(self, spans: Float[Array, "b v d"], tokens: Tokens) -> Float[Array, "b v o"]:
         """The raw outputs, float32."""
@@ -90,7 +124,7 @@ class ValueHead(nnx.Module):
     def read(self, raw: Float[Array, "b v o"]) -> dict[str, Array]:
         """Raw outputs -> what `distribution` reads."""
         mean, spread = jnp.moveaxis(raw, -1, 0)
-        return {"value_mean": mean, "value_scale": jax.nn.softplus(spread + ONE) + self.config.min_scale}
+        return {"mean": mean, "scale": jax.nn.softplus(spread + ONE) + self.config.min_scale}
 
     def _pooled(self, tokens: Tokens) -> Float[Array, "b k c"]:
         """k weighted means of the valid tokens; zeros where there is none."""
@@ -112,8 +146,8 @@ class MixtureHead(ValueHead):
         # Apart at birth: equal parts would get equal gradients for good.
         center = center + jnp.linspace(-1.0, 1.0, self.config.components)
         width = jax.nn.softplus(width + ONE) + self.config.min_scale
-        parts = {"value_weight": jax.nn.softmax(weight), "value_center": center, "value_width": width}
-        return parts | {"value_mean": distribution(parts).mean()}
+        parts = {"weight": jax.nn.softmax(weight), "center": center, "width": width}
+        return parts | {"mean": distribution(parts).mean()}
 
 
 class QuantileHead(ValueHead):
@@ -129,8 +163,8 @@ class QuantileHead(ValueHead):
         values = raw[..., :1] + ndtri(levels[0])
         rises = jnp.cumsum(jax.nn.softplus(raw[..., 1:] + jnp.log(jnp.expm1(gaps))), axis=-1)
         values = jnp.concatenate([values, values + rises], axis=-1)
-        parts = {"value_levels": jnp.broadcast_to(levels, values.shape), "value_quantiles": values}
-        return parts | {"value_mean": distribution(parts).mean()}
+        parts = {"levels": jnp.broadcast_to(levels, values.shape), "quantiles": values}
+        return parts | {"mean": distribution(parts).mean()}
 
 
 class BinHead(ValueHead):
@@ -144,22 +178,21 @@ class BinHead(ValueHead):
         at = jnp.linspace(-3.0, 3.0, self.config.bins + 1)
         edges = self.config.reach * jnp.sinh(at) / math.sinh(3.0)
         edges = jnp.broadcast_to(edges, (*raw.shape[:-1], edges.shape[0]))
-        parts = {"value_edges": edges, "value_probability": jax.nn.softmax(raw)}
-        return parts | {"value_mean": distribution(parts).mean()}
+        parts = {"edges": edges, "probability": jax.nn.softmax(raw)}
+        return parts | {"mean": distribution(parts).mean()}
 
 
-class PlainHead(nnx.Module):
+class PlainHead(ValueHead):
     """One number off the hidden state, as most language models do it: no visual tokens, no spread of its own."""
 
-    config_type = ValueConfig
+    def __init__(self, config: ValueConfig, widths: Widths, *, rngs: nnx.Rngs):
+        self.config = config
+        self.norm = RMSNorm(widths.text)
+        self.out = Linear(widths.text, 1, axes=("embed", None), bias=True, scale=0.1, rngs=rngs)
 
-    def __init__(self, config: ValueConfig, width: int, token_width: int, *, rngs: nnx.Rngs):
-        self.norm = RMSNorm(width)
-        self.out = Linear(width, 1, axes=("embed", None), bias=True, scale=0.1, rngs=rngs)
-
-    def __call__(self, spans: Float[Array, "b v d"], tokens: Tokens) -> dict[str, Array]:
-        """ "value_mean" alone."""
-        return {"value_mean": self.out(self.norm(spans))[..., 0].astype(jnp.float32)}
+    def __call__(self, spans: Spans, memory: Memory, neck: str) -> dict[str, Array]:
+        """ "mean" alone."""
+        return {"mean": self.out(self.norm(spans.hidden))[..., 0].astype(jnp.float32)}
 
 
 class MixerBlock(nnx.Module):
@@ -179,55 +212,10 @@ class MixerBlock(nnx.Module):
         return x + self.channels(self.channel_norm(x))
 
 
-VALUE_HEADS: dict[str, type[ValueHead] | type[PlainHead]] = {
+VALUE_HEADS: dict[str, type[ValueHead]] = {
     "mixer": ValueHead,
     "mixture": MixtureHead,
     "quantiles": QuantileHead,
     "bins": BinHead,
     "plain": PlainHead,
 }
-
-
-def make_value_head(config: ValueConfig, width: int, token_width: int, *, rngs: nnx.Rngs) -> ValueHead | PlainHead:
-    """The head of the config's kind; UserError where there is none of that name."""
-    return lookup(VALUE_HEADS, "value head", config.kind)(config, width, token_width, rngs=rngs)
-
-
-def value_band(
-    edges: tuple[float, ...], probability: Float[np.ndarray, "m h w"], *, stretch: float = 1.0
-) -> Float[np.ndarray, "h w 3"]:
-    """Mean and 90 % interval of each pixel from the probabilities of m classes between rising edges, in their unit.
-
-    Args:
-        edges: m + 1.
-        probability: of the classes; what a pixel gives to none of them is shared out. NaN comes of no probability at all.
-        stretch: factor on the interval's arms, from calibration.
-    """
-    mean, low, middle, high = np.moveaxis(value_quantiles(edges, probability), -1, 0)
-    return np.stack([mean, middle - stretch * (middle - low), middle + stretch * (high - middle)], axis=-1)
-
-
-def value_quantiles(edges: tuple[float, ...], probability: Float[np.ndarray, "m h w"]) -> Float[np.ndarray, "h w 4"]:
-    """Mean and 5, 50 and 95 % quantiles of each pixel; see `value_band`."""
-    total = probability.sum(0)
-    share = np.moveaxis(probability / np.where(total > 1e-3, total, np.nan), 0, -1)
-    ends = np.broadcast_to(np.asarray(edges, np.float32), (*share.shape[:-1], len(edges)))
-    predicted = from_bins(jnp.asarray(ends), jnp.asarray(share))
-    levels = [predicted.quantile(level) for level in (0.05, 0.5, 0.95)]
-    return np.stack([np.asarray(part) for part in (predicted.mean(), *levels)], axis=-1)
-
-
-def distribution(outputs: Mapping[str, Any]) -> Distribution:
-    """The distribution a value head's outputs stand for, in standard deviations of the quantity.
-
-    A head that gives a number alone is read as a normal of scale one, which calibration then stretches to size.
-    """
-    outputs = {name: jnp.asarray(x) for name, x in outputs.items() if name.startswith("value_")}
-    if "value_weight" in outputs:
-        return Mixture(weight=outputs["value_weight"], center=outputs["value_center"], width=outputs["value_width"])
-    if "value_quantiles" in outputs:
-        return from_quantiles(outputs["value_levels"], outputs["value_quantiles"])
-    if "value_probability" in outputs:
-        return from_bins(outputs["value_edges"], outputs["value_probability"])
-    mean = outputs["value_mean"]
-    return Normal(center=mean, width=outputs.get("value_scale", jnp.ones_like(mean)))
