@@ -13,7 +13,7 @@ from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import generate
 from rsfm.processor import Processor
-from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
 from rsfm.types import Answer, Record
@@ -54,7 +54,7 @@ def answer_records(
         ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
         said = [written(processor, *each, row) for each, row in zip(full, ids, strict=True)]
         outputs: dict[str, Any] = {}
-        if any(VALUE in text for text in said):  # numbers are read from the whole turn
+        if any(special_tokens(text) for text in said):  # heads are read from the whole turn
             again = [
                 processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)
             ]

@@ -13,6 +13,7 @@ from typing import Any
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
+from rsfm.sensors.own import SUFFIXES, find_sensor
 from rsfm.types import PURE, MapScale
 
 PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "edges", "question", "answer", "id")
@@ -157,9 +158,21 @@ def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
     )
 
 
+def _sensor(table: Path, where: str, text: str) -> str:
+    """A name of the table of sensors, or the path of a file that describes one, written beside the table."""
+    name = str(table.parent / text) if text.lower().endswith(SUFFIXES) else text
+    try:
+        find_sensor(name)
+    except UserError as error:
+        raise UserError(f"{where}, column 'sensor': {error}") from None
+    return name
+
+
 def _streams(
     table: Path, where: str, cells: dict[str, Any], lists: dict[str, tuple[str, ...]], sensor: str | None
 ) -> tuple[Stream, ...]:
+    if sensor is not None:
+        sensor = _sensor(table, where, sensor)
     found: dict[str | None, dict[str, tuple[str, ...]]] = {}
     if lists["image"]:
         found[sensor] = {"image": lists["image"], "date": lists["date"]}
@@ -167,8 +180,6 @@ def _streams(
         matched = PER_SENSOR.fullmatch(column)
         if matched and (entries := _entries(where, column, cell)):
             found.setdefault(matched["sensor"], {})[matched["kind"].removesuffix("s")] = entries
-    if sensor is not None and sensor not in SENSORS:
-        raise UserError(f"{where}, column 'sensor': {unknown('sensor', sensor, SENSORS)}")
     streams = []
     for name, given in found.items():
         column = "image" if name == sensor else f"image:{name}"
