@@ -23,7 +23,7 @@ from experiments.taught import write
 from rsfm.answer.likelihood import log_likelihoods
 from rsfm.answer.session import Session
 from rsfm.answer.trust import balanced_accuracy, fit_gate, fit_map, share_pairs, trusted
-from rsfm.data.training.pipeline import open_records
+from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
 from rsfm.pretrained import Pretrained, load_foundation

@@ -11,6 +11,7 @@ from rsfm.answer import dates, declined, readings
 from rsfm.answer.footprint import Footprint, as_footprint
 from rsfm.answer.likelihood import log_likelihoods, probabilities
 from rsfm.answer.maps import SceneMap, map_rows, scene_map
+from rsfm.answer.regions import classes_opened, of_one_legend
 from rsfm.answer.words import answer_records, whole
 from rsfm.data.reading.scene import Scene
 from rsfm.models.foundation import FoundationModel
@@ -118,7 +119,9 @@ class Session:
         return readings.formed(made, asked.kind, form)
 
     def trusted(self, answer: Answer) -> Answer:
-        """The answer on the scene's grid, without intervals that were not measured and numbers that cannot be."""
+        """The answer on the scene's grid with the regions it names, without intervals that were not measured and numbers that
+        cannot be."""
+        answer = self._with_regions(answer)
         answer = readings.checked(answer, self.processor.config.quantities, self.whole_ha, self.name)
         notes = tuple(dict.fromkeys((*answer.notes, *self._thinned, *self.footprint.notes)))
         return dataclasses.replace(answer, grid=self.footprint.grid, notes=notes)
@@ -193,6 +196,15 @@ class Session:
         trust = self.processor.config.maps.get(asked.entry.name, MapCalibration(places=0))
         reading: Callable[..., Answer] = readings.READINGS[asked.kind]
         return reading(found, asked.subjects or found.legend, trust)
+
+    def _with_regions(self, answer: Answer) -> Answer:
+        """The answer with the regions that its decoder opened, read from the scene's map of their legend."""
+        text, opened = classes_opened(answer.text, self.known, self.view)
+        asked = of_one_legend(opened)
+        if asked is None or asked.entry is None:
+            return dataclasses.replace(answer, text=text)
+        mask, probability = self.scene_map(asked.entry.subjects).of(asked.subjects)
+        return dataclasses.replace(answer, text=text, mask=mask, probability=probability)
 
     def _in_words(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
         if asked.kind in ("presence", "identity"):

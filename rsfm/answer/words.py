@@ -7,13 +7,14 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from rsfm.answer.batches import forward, stack
+from rsfm.answer.batches import stack
 from rsfm.answer.footprint import Footprint
 from rsfm.errors import UserError
+from rsfm.heads import HEADS
 from rsfm.models.foundation import FoundationModel
-from rsfm.models.generate import generate
+from rsfm.models.generate import generate_opened
 from rsfm.processor import Processor
-from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
+from rsfm.tasks.dialogue import special_tokens, split_special
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
 from rsfm.types import Answer, Record
@@ -45,24 +46,29 @@ def answer_records(
     """
     answers: list[Answer] = []
     constraint = constrain(forms.form(form), processor.text) if form else None
+    slots = head_slots(model, processor)
     for start in range(0, len(records), batch_size):
         part = list(zip(records[start : start + batch_size], questions[start : start + batch_size], strict=True))
         full = part + [part[0]] * (batch_size - len(part))
         prompts = stack([processor.prompt(record, question) for record, question in full])
         # What `written` would cut off must not be written under a form: it is whole only at its end.
         limit = min([max_new_tokens, *(room(processor, *each) for each in full)]) if form else max_new_tokens
-        ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
-        said = [written(processor, *each, row) for each, row in zip(full, ids, strict=True)]
-        outputs: dict[str, Any] = {}
-        if any(special_tokens(text) for text in said):  # heads are read from the whole turn
-            again = [
-                processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)
-            ]
-            outputs = jax.device_get(forward(model, stack(again)).outputs)
-        for i, (_, question) in enumerate(part):
-            one = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
-            answers.append(processor.decode(question, said[i], one))
+        options: dict[str, Any] = {"max_new_tokens": limit, "stop": processor.text.end_ids, "constraint": constraint}
+        ids, outputs = jax.device_get(generate_opened(model, prompts, slots, **options))
+        for i, (record, question) in enumerate(part):
+            text = written(processor, record, question, ids[i])
+            answers.append(processor.decode(question, text, jax.tree.map(lambda leaf, i=i: leaf[i], outputs)))
     return answers
+
+
+def head_slots(model: FoundationModel, processor: Processor) -> dict[str, tuple[int, int]]:
+    """The heads that an answer in words can open: by name the id of their token, and how many of them a text may hold."""
+    slots = {}
+    for name, own in processor.config.heads.items():
+        token = HEADS[own.kind or name].token
+        if name in getattr(model, "heads", {}):
+            slots[name] = (processor.text.special[token], own.slots)
+    return slots
 
 
 def room(
@@ -81,10 +87,11 @@ def written(
     history: Sequence[tuple[str, str]] = (),
     system: str = "",
 ) -> str:
-    """The text of generated ids, cut to what the processor can read back: its length, its numbers, no stray mask."""
+    """The text of generated ids, cut to what can be read back: its length, and of each special token as many as have slots."""
     limit = room(processor, record, question, history=history, system=system)
-    text = processor.text.decode(ids[:limit].tolist())
-    while MASK in text:  # again: what closes up over a removed one may be one, too
-        text = text.replace(MASK, "")
-    pieces = text.split(VALUE)
-    return VALUE.join(pieces[: processor.config.slots(VALUE) + 1]) or " "
+    pieces = split_special(text := processor.text.decode(ids[:limit].tolist()))
+    kept, seen = pieces[0], dict[str, int]()
+    for token, piece in zip(special_tokens(text), pieces[1:], strict=True):
+        seen[token] = seen.get(token, 0) + 1
+        kept += (token if seen[token] <= processor.config.slots(token) else "") + piece
+    return kept or " "

@@ -15,8 +15,8 @@ from flax import nnx
 from rsfm.config import from_json, read_json
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
-from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
-from rsfm.data.training.prepare import is_prepared
+from rsfm.data.training.opening import open_records
+from rsfm.data.training.pipeline import Records, Source, make_batches
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.heads import HEADS, head_kind, head_options
 from rsfm.models.foundation import FoundationModel, ModelConfig
@@ -176,6 +176,7 @@ def make_processor(config: ExperimentConfig) -> Processor:
     text = open_tokenizer(config.tokenizer)
     if not config.chat_template:
         text.template = None
+    text.end_with((config.model.decoder.end_id, *config.model.decoder.end_ids))
     rows = config.model.decoder.vocabulary
     if text.vocab_size > rows:
         raise UserError(
@@ -235,10 +236,10 @@ def _opener(config: ExperimentConfig) -> Any:
     """Opens the datasets of the config's own file, else rsfm's."""
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
-    def open_dataset(name: str, split: str) -> Records:
-        if name not in own and name not in DATASETS and not is_prepared(Path(name)):
+    def open_dataset(name: str, split: str, **where: Any) -> Records:
+        if name not in own and name not in DATASETS and not Path(name).exists():
             raise unknown("dataset", name, {*own, *DATASETS})
-        return own[name](data_root(), split) if name in own else open_records(name, split)
+        return own[name](data_root(), split) if name in own else open_records(name, split, **where)
 
     return open_dataset
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rsfm.data.training.pipeline import Records, Source, labelled, open_records
+from rsfm.data.training.opening import open_records
+from rsfm.data.training.pipeline import Records, Source, labelled
 from rsfm.errors import lookup
 from rsfm.processor import Processor, ProcessorConfig, Taught
 from rsfm.processor.config import FORMAT
