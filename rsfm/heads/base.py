@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from rsfm.config import from_json
+from rsfm.config import from_json, to_json
 from rsfm.errors import lookup
 from rsfm.heads.mixture import ExpertConfig
 from rsfm.pytree import pytree_dataclass
@@ -166,7 +166,5 @@ def head_kind(heads: Mapping[str, type[Head]], name: str, config: HeadConfig) ->
 
 
 def head_options(kind: type[Head], name: str, config: HeadConfig) -> Any:
-    """The kind's own config, checked field by field where it came as JSON."""
-    if isinstance(config.options, kind.config_type):
-        return config.options
-    return from_json(kind.config_type, config.options, where=f"options of head {name}")
+    """The kind's own config, checked field by field."""
+    return from_json(kind.config_type, to_json(config.options), where=f"options of head {name}")

@@ -48,7 +48,7 @@ class Processor:
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
         read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
-        ids, learn = self.text.chat(told.turns)
+        ids, learn = self.text.chat(told.turns) if told.turns else ([self.text.special["<bos>"]], [False])
         targets = self._targets(ids, learn, record, dialogue)
         return self._assemble(read, ids, learn, targets, told.length(text_length), told)
 
@@ -253,7 +253,9 @@ class Processor:
     def _targets(
         self, ids: list[int], learn: list[bool], record: Record, dialogue: Dialogue
     ) -> dict[str, dict[str, np.ndarray]]:
-        """What the dialogue teaches each head."""
+        """What the dialogue teaches each head; one without turns teaches none."""
+        if not dialogue.turns:
+            return {}
         words = " ".join(f"{q} {a}" for q, a in dialogue.turns)
         targets: dict[str, dict[str, np.ndarray]] = {}
         for name, slots in self.config.heads.items():

@@ -13,8 +13,6 @@ from rsfm.types import Answer, Mask, Record, Region
 T = TypeVar("T")
 
 VALUE, MASK = ValueHead.token, MaskHead.token
-TOKENS = {kind.token: kind.span for kind in HEADS.values() if kind.token}
-_TOKEN = re.compile("|".join(map(re.escape, TOKENS)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,16 +21,16 @@ class Dialogue:
 
     Attributes:
         turns: (question, answer) in the order asked.
-        spans: one for each special token in the answers, in order: a Value for <value>, a Region for <mask>, ...; see TOKENS.
+        spans: one for each special token in the answers, in order: a Value for <value>, a Region for <mask>, ...; see `span_types`.
     """
 
     turns: tuple[tuple[str, str], ...]
     spans: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        tokens = self.tokens
+        tokens, kinds = self.tokens, span_types()
         fits = len(tokens) == len(self.spans)
-        fits = fits and all(isinstance(span, TOKENS[token]) for token, span in zip(tokens, self.spans, strict=True))
+        fits = fits and all(isinstance(span, kinds[token]) for token, span in zip(tokens, self.spans, strict=True))
         assert fits, f"not one span each for {tokens} in {self.turns}: {[type(span).__name__ for span in self.spans]}"
 
     @property
@@ -51,14 +49,23 @@ class Dialogue:
         return bool(dense & set(self.tokens))
 
 
+def span_types() -> dict[str, type]:
+    """The type of the span of every special token that opens a head, entries of users in HEADS among them."""
+    return {kind.token: kind.span for kind in HEADS.values() if kind.token}
+
+
+def _token_pattern() -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, span_types())))
+
+
 def special_tokens(text: str) -> list[str]:
     """The special tokens of heads in an answer, in order."""
-    return _TOKEN.findall(text)
+    return _token_pattern().findall(text)
 
 
 def split_special(text: str) -> list[str]:
     """The pieces of a text between the special tokens of heads: one more than there are tokens."""
-    return _TOKEN.split(text)
+    return _token_pattern().split(text)
 
 
 def regions(mask: Mask) -> tuple[Region, ...]:

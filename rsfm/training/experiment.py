@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import importlib.util
 import tempfile
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from rsfm.models.interleave import image_layout
 from rsfm.models.upgrade import released_tensors
 from rsfm.nn.weights import read_tensors
 from rsfm.objectives import OBJECTIVES, make_objective
-from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
 from rsfm.text.tokenizer import TextTokenizer
 from rsfm.training.checkpoint import read_weights
@@ -146,7 +147,12 @@ def find_config(name: str) -> Path:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Runs a Python file of the user's own as a module."""
+    """Runs a Python file of the user's own as a module; a file that has not changed since is run once."""
+    return _run_module(path.resolve(), path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _run_module(path: Path, changed_ns: int) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"rsfm_config_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -176,12 +182,15 @@ def make_processor(config: ExperimentConfig) -> Processor:
             f"model.decoder.vocabulary is {rows}, the tokenizer in {config.tokenizer} has {text.vocab_size} tokens. "
             f"Set --model.decoder.vocabulary {text.vocab_size} or more."
         )
+    slots: dict[str, HeadSlots] = {}
     for name, head in config.model.heads.items():
         kind = head_kind(HEADS, name, head)
         kind.check_vocabulary(head_options(kind, name, head), text.special)
+        if kind.token:
+            slots[name] = config.processor.heads.get(name, HeadSlots(slots=kind.slots, kind=head.kind))
     streams = {name: stream.spec for name, stream in config.model.streams.items()}
     images = image_layout(config.model)
-    return Processor(dataclasses.replace(config.processor, streams=streams, images=images), text)
+    return Processor(dataclasses.replace(config.processor, streams=streams, images=images, heads=slots), text)
 
 
 def open_tokenizer(name: str) -> TextTokenizer:

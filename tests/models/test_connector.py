@@ -8,9 +8,9 @@ from flax import nnx
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, merge_cells
-from rsfm.models.encoder import Encoder, TappedTokens, concatenate
+from rsfm.models.encoder import Encoder, TappedTokens
 from rsfm.nn.transformer import TransformerConfig
-from rsfm.types import Tokens
+from rsfm.types import Tokens, concatenate
 
 WIDTH, OUT = 8, 12
 HANDED = {"linear": 13, "mlp": 13, "pixel_shuffle": 5, "perceiver": 3, "qformer": 3}  # of a 3 x 4 grid and one token

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from rsfm.models.connector import CONNECTORS, ConnectorConfig
-from rsfm.models.foundation import FoundationModel, StreamConfig, _merge_grids
+from rsfm.models.foundation import FoundationModel, StreamConfig
+from rsfm.models.necks.mean import mean_grid
 from rsfm.models.sizes import SIZES
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
 from rsfm.pytree import replace
@@ -27,7 +28,7 @@ def same(a: Predictions, b: Predictions, atol: float = 1e-5) -> None:
 def read_by_decoder_and_masks(model: FoundationModel, sample: Sample) -> tuple[jax.Array, jax.Array]:
     """All that the observations say beyond the encoder, without what comes after: the prefix, and the grid of the masks."""
     memory, _ = model.encode(sample.observations, sample.location_deg)
-    return model.prefix(memory).embeddings, _merge_grids([memory["optical"]]).embeddings
+    return model.prefix(memory).embeddings, mean_grid([memory["optical"]]).embeddings
 
 
 def read_alike(model: FoundationModel, other: FoundationModel, a: Sample, b: Sample) -> None:

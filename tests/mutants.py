@@ -1,0 +1,171 @@
+"""Faults put in on purpose: each must turn its tests red, or nothing holds what it breaks.
+
+    python tests/mutants.py            (all: a quarter of an hour of one core; exit 0 when every mutant is caught)
+    python tests/mutants.py carrier    (those whose name holds a word)
+
+Each is applied to a copy of the package in a scratch folder; the repository is not touched.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """Attributes:
+    name: what is wrong, in words.
+    file: of the package.
+    old: the code that is replaced, once.
+    new: what stands there instead.
+    tests: what must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+SENSITIVITY = "tests/models/test_sensitivity.py"
+MUTANTS = (
+    Mutant(
+        name="columns read the row's metres",
+        file="rsfm/tokenizers/positions.py",
+        old="jnp.broadcast_to(east[:, None, None, :], shape)",
+        new="jnp.broadcast_to(south[:, None, :, None], shape)",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="the radar's carrier is dropped",
+        file="rsfm/tokenizers/sar.py",
+        old="known = (carrier_um > 0)[..., None]",
+        new="known = (carrier_um < 0)[..., None]",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="the place is constant",
+        file="rsfm/tokenizers/positions.py",
+        old="jnp.deg2rad(jnp.where(known, location_deg, 0.0))",
+        new="jnp.deg2rad(jnp.where(known, 0.0 * location_deg, 0.0))",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="days are not counted",
+        file="rsfm/nn/rope.py",
+        old="return jnp.where(jnp.isfinite(day), day - jnp.where(jnp.isfinite(first), first, 0.0), 0.0)",
+        new="return 0.0 * jnp.where(jnp.isfinite(day), day - jnp.where(jnp.isfinite(first), first, 0.0), 0.0)",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="an undated token stands at day 0",
+        file="rsfm/nn/rope.py",
+        old="first = jnp.min(jnp.where(seen & jnp.isfinite(day), day, jnp.inf), axis=1, keepdims=True)",
+        new="day = jnp.nan_to_num(day)\n    first = jnp.min(jnp.where(seen, day, jnp.inf), axis=1, keepdims=True)",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="undated pictures have no order",
+        file="rsfm/tokenizers/positions.py",
+        old="index / 10)",
+        new="0 * index)",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="the season is dropped",
+        file="rsfm/tokenizers/positions.py",
+        old="*(jnp.where(known, wave, 0.0) for wave in season)",
+        new="*(jnp.where(known, 0.0, 0.0 * wave) for wave in season)",
+        tests=f"{SENSITIVITY} tests/tokenizers",
+    ),
+    Mutant(
+        name="a budget cuts the last stream",
+        file="rsfm/models/encoder.py",
+        old="order = jnp.argsort(jnp.where(tokens.mask, rank, np.uint32(2**32 - 1)), axis=1, stable=True)",
+        new="order = jnp.argsort(~tokens.mask, axis=1, stable=True)",
+        tests=SENSITIVITY,
+    ),
+    Mutant(
+        name="a second instrument of a stream is lost",
+        file="rsfm/processor/interleave.py",
+        old='slots[stream if number == 1 else f"{stream}/{number}"] = (name, each)',
+        new="slots[stream] = (name, each)",
+        tests="tests/test_processor.py",
+    ),
+    Mutant(
+        name="a missing stream counts as seen",
+        file="rsfm/data/training/collate.py",
+        old="blank = jax.tree.map(lambda leaf: np.zeros(np.shape(leaf), np.asarray(leaf).dtype), like)\n        undated",
+        new="blank = like\n        undated",
+        tests="tests/data/training/test_collate.py",
+    ),
+    Mutant(
+        name="the teacher stands still",
+        file="rsfm/training/step.py",
+        old="_moved(state.teacher, params, config.teacher_decay)",
+        new="state.teacher",
+        tests="tests/training/test_teacher.py",
+    ),
+    Mutant(
+        name="a rate for one row is one for all",
+        file="rsfm/training/rates.py",
+        old="column[start:stop] = factor",
+        new="column[:] = factor",
+        tests="tests/training/test_rates.py",
+    ),
+    Mutant(
+        name="hidden pixels are seen",
+        file="rsfm/objectives/hiding.py",
+        old="valid=observation.valid & ~hidden",
+        new="valid=observation.valid",
+        tests="tests/objectives/test_masked.py",
+    ),
+    Mutant(
+        name="a loss of two parts is a mean of means",
+        file="rsfm/heads/value/head.py",
+        old='return {"": (mean * units, units)}',
+        new='return {"": (mean, jnp.ones(()))}',
+        tests="tests/objectives/test_dialogue.py",
+    ),
+)
+
+
+def caught(mutant: Mutant, folder: Path) -> bool:
+    """Whether the mutant's tests fail on a copy of the repository that has it."""
+    path = folder / mutant.file
+    before = path.read_text(encoding="utf-8")
+    assert before.count(mutant.old) == 1, (
+        f"{mutant.name}: {mutant.file} holds its code {before.count(mutant.old)} times"
+    )
+    path.write_text(before.replace(mutant.old, mutant.new), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests.split()]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    path.write_text(before, encoding="utf-8")
+    assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
+    return done.returncode == 1
+
+
+def main() -> int:
+    """Runs the mutants whose name holds the word given, all without one."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    alive = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "copy"
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "demo", "__pycache__"))
+        for mutant in (each for each in MUTANTS if word in each.name):
+            dead = caught(mutant, folder)
+            print(f"{'caught' if dead else 'ALIVE '}  {mutant.name}  ({mutant.file})", flush=True)
+            alive += [] if dead else [mutant.name]
+    return len(alive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
