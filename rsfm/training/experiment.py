@@ -25,7 +25,7 @@ from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.models.interleave import image_layout
 from rsfm.models.upgrade import released_tensors
-from rsfm.nn.weights import read_tensors
+from rsfm.nn.weights import read_tensors, restacked
 from rsfm.objectives import OBJECTIVES, make_objective
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
@@ -260,9 +260,11 @@ def _opener(config: ExperimentConfig) -> Any:
 
 def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainState:
     """A new state with the weights that the config's `init_` fields name; the others stay as drawn from the seed."""
-    weights = dict(_whole(config.resolve(config.init_from)) if config.init_from else model_arrays(state))
+    weights = model_arrays(state)
+    if config.init_from:
+        weights = restacked(_whole(config.resolve(config.init_from)), weights)
     for part, file in config.init_parts.items():
-        tensors = _part(part, config.resolve(file))
+        tensors = restacked(_part(part, config.resolve(file)), weights)
         lacking = {name for name in weights if name == part or name.startswith(part + ".")} - tensors.keys()
         if lacking or not tensors:
             raise UserError(
