@@ -3,14 +3,16 @@ PY ?= python3
 V := .venv/bin
 export JAX_PLATFORMS ?= cpu
 
-# $(call install,WHAT): with uv where it can be had (seconds), else with pip (a minute or two).
-install = { $(V)/pip install -q uv 2>/dev/null && $(V)/uv pip install -q --python $(V)/python $(1) -c constraints.txt; } \
-	|| $(V)/pip install -q $(1) -c constraints.txt
+# $(call install,WHAT): with uv, which checks every file against hashes/; only where uv cannot be had, with pip, which does not.
+# A file of another hash ends it: pip is no way around.
+install = if $(V)/pip install -q --require-hashes --only-binary :all: -r hashes/uv.txt 2>/dev/null; \
+	then $(V)/uv pip install -q --python $(V)/python $(1) -c hashes/packages.txt -b hashes/packages.txt; \
+	else $(V)/pip install -q $(1) -c constraints.txt; fi
 
 help:  ## these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
-.venv/.core: pyproject.toml constraints.txt
+.venv/.core: pyproject.toml constraints.txt hashes/packages.txt
 	@$(PY) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"rsfm needs Python 3.11 or newer, $(PY) is {sys.version.split()[0]}. Set PY=python3.12, say.")'
 	$(PY) -m venv .venv
 	$(call install,-e .)
@@ -18,7 +20,7 @@ help:  ## these lines
 
 # The published patches the demo reads. Without dependencies: it asks for the whole of an old desktop stack.
 .venv/.demo: .venv/.core
-	$(V)/pip install -q --no-deps bigearthnet-common==2.8.0
+	$(call install,--no-deps bigearthnet-common==2.8.0)
 	@touch $@
 
 .venv/.dev: .venv/.core
@@ -45,8 +47,16 @@ slow: .venv/.dev  ## the tests that take minutes or gigabytes
 constraints: .venv/.dev  ## resolves constraints.txt anew, one file for every supported Python
 	$(V)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate -q -o constraints.txt
+	$(MAKE) hashes
+
+# An address of a registry is never written: uv leaves it out of files of this form.
+lock = $(V)/uv pip compile - --generate-hashes --universal --python-version 3.11 --no-deps --no-header --no-annotate -q -o
+
+hashes: .venv/.dev  ## the SHA-256 of every file of every package in constraints.txt, and of what installs them
+	{ cat constraints.txt; echo bigearthnet-common==2.8.0; echo setuptools; } | $(lock) hashes/packages.txt
+	echo uv | $(lock) hashes/uv.txt
 
 clean:  ## removes what these targets made
 	rm -rf .venv .jax_cache .pytest_cache .ruff_cache .mypy_cache demo *.egg-info
 
-.PHONY: help demo lint format test slow constraints clean
+.PHONY: help demo lint format test slow constraints hashes clean

@@ -31,7 +31,8 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from experiments.baselines import Bench, picture_statistics
 from rsfm.data.root import REPOSITORY
-from rsfm.data.training.pipeline import Records, open_records
+from rsfm.data.training.opening import open_records
+from rsfm.data.training.pipeline import Records
 from rsfm.nn.weights import load_weights
 from rsfm.scoring.evaluation import PROTOCOLS
 from rsfm.scoring.results import append_rows

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rsfm.data.training.pipeline import open_records
+from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
 from rsfm.metrics.calibration import stretch
 from rsfm.models.foundation import FoundationModel

@@ -24,7 +24,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from experiments.captions import KINDS, NEIGHBOURS, eye, features, nearest
 from experiments.release import newest
 from rsfm.answer.retrieval import Retriever
-from rsfm.data.training.pipeline import open_records
+from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
 from rsfm.metrics.retrieval import RANKS, first_ranks

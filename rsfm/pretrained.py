@@ -30,7 +30,7 @@ from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_q
 from rsfm.types import Answer
 
 SHIPPED = Path(__file__).parent / "checkpoints"
-ADAPTER = "adapter.json"
+ADAPTER, PEFT = "adapter.json", "adapter_config.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
 FOUNDATION = "foundation"  # "kind" in config.json where none is named
 PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
@@ -127,6 +127,12 @@ def load(name_or_folder: str | Path) -> Pretrained | LandCover:
     folder = find(name_or_folder)
     if (folder / ADAPTER).exists():
         return _load_adapter(folder)
+    if (folder / PEFT).exists():
+        raise UserError(
+            f"{folder}: a PEFT adapter of a language model, which alone is no rsfm checkpoint. "
+            f"rsfm.models.hf.load_decoder({str(folder)!r}) reads it merged into its base; a config with "
+            f"init_decoder={str(folder)!r} trains a model on it (rsfm train)."
+        )
     kind = _kind(folder)
     if kind == FOUNDATION:
         return _load_foundation(folder)
@@ -171,6 +177,7 @@ def _load_foundation(folder: Path) -> Pretrained:
     check_config(config, str(path))
     processor = Processor.load(folder)
     built(str(path), lambda: _check_pair(folder, config, processor))
+    processor.text.end_with((config.decoder.end_id, *config.decoder.end_ids))
     model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
     weights = folder / "model.safetensors"
     assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
@@ -178,7 +185,13 @@ def _load_foundation(folder: Path) -> Pretrained:
 
 
 def save_adapter(
-    folder: str | Path, arrays: Mapping[str, np.ndarray], lora: LoraConfig, base: str | Path, *, card: str
+    folder: str | Path,
+    arrays: Mapping[str, np.ndarray],
+    lora: LoraConfig,
+    base: str | Path,
+    *,
+    card: str,
+    processor: Processor | None = None,
 ) -> Path:
     """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
 
@@ -188,6 +201,7 @@ def save_adapter(
         lora: how the layers are adapted.
         base: name or folder of the checkpoint that was adapted; its weights are remembered by their SHA-256.
         card: README.md.
+        processor: where it is not the base's: with scales of numbers that were fitted on the training data.
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
@@ -196,6 +210,8 @@ def save_adapter(
     with written_folder(folder) as scratch:
         save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, scratch / "adapter.safetensors")
         (scratch / "README.md").write_text(card, encoding="utf-8")
+        if processor is not None:
+            processor.save(scratch)
         write_json(scratch / ADAPTER, {**config, "lora": to_json(lora)})
         write_digests(scratch)
     return folder
@@ -253,7 +269,10 @@ def _load_adapter(folder: Path) -> Pretrained:
         if (name := ".".join(map(str, parts))) in tensors:
             leaf.set_value(jnp.asarray(tensors[name], leaf.dtype))
     nnx.update(loaded.model, state)
-    return dataclasses.replace(loaded, name=_named(folder))
+    processor = Processor.load(folder) if (folder / "processor.json").exists() else loaded.processor
+    _check_pair(folder, loaded.config, processor)
+    processor.text.end_with(loaded.processor.text.end_ids)
+    return dataclasses.replace(loaded, name=_named(folder), processor=processor)
 
 
 def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:

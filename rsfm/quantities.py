@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import re
+from collections.abc import Sequence
 
 from rsfm.errors import UserError
 from rsfm.types import PURE, MapScale, Value
@@ -20,6 +21,8 @@ class Quantity:
         unit: "%", "ha", "" for counts, "1" for indices and shares.
         center, scale: standardized = (transformed - center) / scale.
         logarithmic: transformed = log(1 + value); for counts and areas.
+        knots: rising pairs (value, transformed) that transformed is read off between, and straight on beyond; (): none. For
+            skewed numbers that no logarithm straightens.
         stretch: factor on the interval's arms, calibrated on validation data (rsfm.metrics.calibration).
         widen: added at both ends after that, standardized; calibrated too.
         lowest: values below are clipped: there are no negative areas.
@@ -32,6 +35,7 @@ class Quantity:
     center: float
     scale: float
     logarithmic: bool = False
+    knots: tuple[tuple[float, float], ...] = ()
     stretch: float = 1.0
     widen: float = 0.0
     lowest: float | None = None
@@ -44,7 +48,11 @@ class Quantity:
 
     def standardize(self, value: float) -> float:
         """Physical -> standardized."""
-        return ((math.log1p(max(value, 0.0)) if self.logarithmic else value) - self.center) / self.scale
+        if self.knots:
+            transformed = _along(self.knots, value)
+        else:
+            transformed = math.log1p(max(value, 0.0)) if self.logarithmic else value
+        return (transformed - self.center) / self.scale
 
     def value(self, name: str, mean: float, deviation: float) -> Value:
         """Standardized mean and deviation -> physical value with its 90 % interval."""
@@ -63,8 +71,18 @@ class Quantity:
 
     def _physical(self, standardized: float) -> float:
         transformed = standardized * self.scale + self.center
-        value = math.expm1(min(transformed, 50.0)) if self.logarithmic else transformed
+        if self.knots:
+            value = _along([(there, here) for here, there in self.knots], transformed)
+        else:
+            value = math.expm1(min(transformed, 50.0)) if self.logarithmic else transformed
         return value if self.lowest is None else max(value, self.lowest)
+
+
+def _along(knots: Sequence[tuple[float, float]], x: float) -> float:
+    """Straight between the two knots around x, or through the two nearest."""
+    upper = next((i for i, (at, _) in enumerate(knots) if at > x), len(knots) - 1)
+    (x0, y0), (x1, y1) = knots[max(upper, 1) - 1], knots[max(upper, 1)]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
 AREA = Quantity(name="", unit="ha", center=4.0, scale=2.0, logarithmic=True, lowest=0.0)
@@ -93,13 +111,28 @@ def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
         words: question and answer.
         unit: as said, or as a Value has it; "" = none.
     """
-    named = [one for one in quantities if one.name and one.name.lower() in words.lower()]
+    named = named_in(quantities, words)
     measured = _MEASURED.search(words)
     if unit == "" and not any(one.unit == "" for one in named) and measured and not _COUNTED.search(words):
         unit = measured["unit"] or PURE
+        if named and unit not in {one.unit for one in quantities}:
+            return named[0]  # what it is says more than a word behind the number
     of_unit = [one for one in quantities if one.unit == unit]
-    named, unnamed = [one for one in of_unit if one in named], [one for one in of_unit if not one.name]
+    named, unnamed = [one for one in named if one.unit == unit], [one for one in of_unit if not one.name]
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
+
+
+def named_in(quantities: Sequence[Quantity], words: str) -> list[Quantity]:
+    """The quantities that the words name, the longest name first: "canopy height" before "height"; "age" is in no "average"."""
+    named = [q for q in quantities if q.name and re.search(rf"(?<!\w){re.escape(q.name)}(?!\w)", words, re.IGNORECASE)]
+    return sorted(named, key=lambda q: -len(q.name))
+
+
+def units_pattern(quantities: Sequence[Quantity], before: str) -> re.Pattern[str]:
+    """What matches `before` and, as the group "unit", a unit behind it: one of the quantities' own, or a word like one."""
+    own = sorted({q.unit for q in quantities if q.unit and q.unit != PURE}, key=len, reverse=True)
+    known = "".join(rf"{re.escape(unit)}(?![\w/])|" for unit in own)
+    return re.compile(rf"{before}\s*(?P<unit>{known}%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)?")
 
 
 def mapped(quantities: tuple[Quantity, ...], scale: MapScale) -> tuple[Quantity, ...]:

@@ -73,3 +73,11 @@ def test_constraints_cover_every_direct_dependency() -> None:
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     assert names <= pinned, f"run `make constraints`: {sorted(names - pinned)} not pinned"
     assert not [line for line in wanted if "<" in line or "==" in line], "floors only: caps belong into constraints.txt"
+
+
+def test_every_pinned_package_has_hashes() -> None:
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    entries = re.split(r"\n(?=\S)", (ROOT / "hashes/packages.txt").read_text(encoding="utf-8").strip())
+    hashed = {entry.split(" \\\n")[0]: re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry) for entry in entries}
+    missing = [line for line in pinned if not hashed.get(line)]
+    assert not missing, f"run `make hashes`: {missing} lack one"

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from experiments.numbers.table import QUESTION, in_words
 from rsfm.data.training.collate import collate
-from rsfm.data.training.pipeline import open_records
+from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError, lookup
 from rsfm.heads import distribution
 from rsfm.models.foundation import FoundationModel

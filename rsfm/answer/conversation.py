@@ -117,7 +117,8 @@ class Conversation:
         self.forgotten = len(self.history) - len(turns)
         prompt = stack([self.processor.prompt(self.record, question, history=turns, system=self.system)])
         decode, ids, told, held = TextStream(self.processor.text), [], "", False
-        for new in stream(self._writer, prompt, constraint=self._constraint, **self.options):
+        ends = (*self.processor.text.end_ids, *self.options.get("stop", ()))
+        for new in stream(self._writer, prompt, constraint=self._constraint, **{**self.options, "stop": ends}):
             row = new[0].tolist()
             ids += row
             piece = decode.push(row)

@@ -26,7 +26,7 @@ from rsfm.processor import Plan, Processor
 from rsfm.pytree import replace
 from rsfm.quantities import Quantity, digits, interval, unit_in_words
 from rsfm.quantities import text as value_text
-from rsfm.tasks.dialogue import MASK, VALUE
+from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.tasks.forecasting import check_series
 from rsfm.text import forms
 from rsfm.text.constraint import constrain
@@ -168,11 +168,12 @@ def answer_records(
             prompts = stack([processor.prompt(record, question) for record, question in full])
             # What `written` would cut off must not be written under a form: it is whole only at its end.
             limit = min([max_new_tokens, *(room(processor, *each) for each in full)]) if form else max_new_tokens
-            ids = np.asarray(generate(model, prompts, max_new_tokens=limit, constraint=constraint))
+            ends = processor.text.end_ids
+            ids = np.asarray(generate(model, prompts, max_new_tokens=limit, stop=ends, constraint=constraint))
             pairs = zip(said, full, ids, strict=True)
             said = [forced or written(processor, *each, row) for forced, each, row in pairs]
         outputs: dict[str, Any] = {}
-        if any(VALUE in text for text in said):  # numbers are read from the whole turn
+        if any(special_tokens(text) for text in said):  # heads are read from the whole turn
             again = [
                 processor.prompt(record, question, text) for (record, question), text in zip(full, said, strict=True)
             ]

@@ -17,6 +17,8 @@ from rsfm.boxes.geometry import center_size_angle, rectangle, smallest_rectangle
 from rsfm.errors import UserError, lookup
 from rsfm.types import Boxes
 
+PATCH, LEAST_PIXELS, MOST_PIXELS = 28, 4 * 28**2, 16384 * 28**2  # of Qwen2-VL's pictures
+
 
 def encode(boxes: Boxes, convention: str, *, size: tuple[int, int] | None = None, labels: bool = False) -> str:
     """Boxes as text.
@@ -32,11 +34,11 @@ def encode(boxes: Boxes, convention: str, *, size: tuple[int, int] | None = None
         '<p>ship</p>{<10><20><30><25>|<40>}'
     """
     how = lookup(CONVENTIONS, "box convention", convention)
-    scale = _scale(convention, how, size)
+    scale, shift = _scale(convention, how, size), _shift(how, size)
     pieces = []
     for label, corners in itertools.groupby(zip(boxes.labels, boxes.corners, strict=True), key=lambda pair: pair[0]):
         pieces += [how.tag[0] + label + how.tag[1]] if labels else []
-        pieces += [_write(how, np.asarray(each, float), scale) for _, each in corners]
+        pieces += [_write(how, np.asarray(each, float) + shift, scale) for _, each in corners]
     return "".join(pieces)
 
 
@@ -84,13 +86,41 @@ def precision_px(convention: str, corners: Float[np.ndarray, "4 2"], *, size: tu
 
 def _scale(name: str, how: Convention, size: tuple[int, int] | None) -> Float[np.ndarray, "2"]:
     """Convention's units a pixel, for x and y."""
-    if how.scale is None:
+    if how.scale is None and how.frame == "picture":
         return np.ones(2)
     if size is None or min(size) <= 0:
         raise UserError(
             f"Box convention '{name}' counts in parts of the picture: give size=(height, width) in pixels, found {size}."
         )
-    return how.scale / np.array([size[1], size[0]], float)
+    edges = np.array([size[1], size[0]], float)
+    if how.frame.startswith("resized"):
+        return resized(edges, up=how.frame == "resized_up") / edges
+    assert how.scale is not None
+    return how.scale / (np.full(2, edges.max()) if how.frame == "square" else edges)
+
+
+def _shift(how: Convention, size: tuple[int, int] | None) -> Float[np.ndarray, "2"]:
+    """What lies left of and above the picture in the convention's frame, in pixels."""
+    if how.frame != "square" or size is None:
+        return np.zeros(2)
+    edges = np.array([size[1], size[0]], float)
+    return (edges.max() - edges) / 2
+
+
+def resized(edges: Float[np.ndarray, "2"], *, up: bool = False) -> Float[np.ndarray, "2"]:
+    """Width and height of the picture as Qwen2-VL and 2.5 see it: multiples of 28, of 4 to 16384 such squares.
+
+    The defaults of its published image processor (arXiv:2409.12191, preprocessor_config.json).
+
+    Args:
+        edges: width and height.
+        up: edges are rounded up, as llama.cpp does, not to the nearest.
+    """
+    out = np.maximum((np.ceil if up else np.round)(edges / PATCH), 1) * PATCH
+    for bound, rounding in ((MOST_PIXELS, np.floor), (LEAST_PIXELS, np.ceil)):
+        if (out.prod() > bound) if rounding is np.floor else (out.prod() < bound):
+            out = np.maximum(rounding(edges * math.sqrt(bound / edges.prod()) / PATCH), 1) * PATCH
+    return out
 
 
 def _write(how: Convention, points: Float[np.ndarray, "k 2"], scale: Float[np.ndarray, "2"]) -> str:
@@ -125,7 +155,7 @@ def _numbers(how: Convention, points: Float[np.ndarray, "4 2"], scale: Float[np.
 
 def _read(text: str, name: str, size: tuple[int, int] | None) -> tuple[list[np.ndarray], list[str]]:
     how = lookup(CONVENTIONS, "box convention", name)
-    scale = _scale(name, how, size)
+    scale, shift = _scale(name, how, size), _shift(how, size)
     phrase = re.compile(re.escape(how.tag[0]) + r"(.*?)" + re.escape(how.tag[1]), re.DOTALL)
     phrases = [(found.end(), found[1].strip()) for found in phrase.finditer(text)]
     shapes, labels = [], []
@@ -133,7 +163,7 @@ def _read(text: str, name: str, size: tuple[int, int] | None) -> tuple[list[np.n
         if how.form == "polygon":
             shapes.append(np.array(re.findall(r"-?\d+(?:\.\d+)?", found[1]), float).reshape(-1, 2))
         else:
-            shapes.append(_corners(how, [float(number or 0) for number in found.groups()], scale))
+            shapes.append(_corners(how, [float(number or 0) for number in found.groups()], scale) - shift)
         labels.append(next((label for end, label in reversed(phrases) if end <= found.start()), ""))
     return shapes, labels
 

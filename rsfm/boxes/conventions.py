@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
-_BLANK = r"\s*,?\s*"
+_BLANK = r"(?:\s*,\s*|\s+)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,9 @@ class Convention:
         top: largest number that can be written; None = no limit.
         text: the box with a {} for each number.
         pattern: what matches it, a group a number.
+        frame: what the numbers are counted over: "picture"; "square", the picture padded about its middle to a square;
+            "resized", the picture as Qwen2-VL and 2.5 see it, edges the nearest multiples of 28; "resized_up", the next ones.
+        bare: the text is a plain list of numbers, as other conventions write it, too.
         clockwise: whether a positive angle turns clockwise on the screen.
         tag: marks around the phrase that names the boxes behind it.
     """
@@ -32,6 +35,8 @@ class Convention:
     top: float | None = None
     text: str
     pattern: str
+    frame: str = "picture"
+    bare: bool = False
     clockwise: bool = True
     tag: tuple[str, str] = ("<p>", "</p>")
 
@@ -40,13 +45,18 @@ def _list(count: int, opening: str = r"\[", closing: str = r"\]") -> str:
     return opening + r"\s*" + _BLANK.join([_NUMBER] * count) + r"\s*" + closing
 
 
+_JSON = r'"(?:bbox_2d|bbox|box_2d|box)"\s*:\s*' + _list(4)
 _ANGLES = r"\{<(-?\d+)><(-?\d+)><(-?\d+)><(-?\d+)>(?:\|<(-?\d+)>?)?\}"
 CONVENTIONS: Mapping[str, Convention] = {
     "pixel": Convention(
-        summary="left, top, right, bottom in pixels", form="xyxy", text="[{}, {}, {}, {}]", pattern=_list(4)
+        summary="left, top, right, bottom in pixels", form="xyxy", text="[{}, {}, {}, {}]", pattern=_list(4), bare=True
     ),
     "pixel_size": Convention(
-        summary="left, top, width, height in pixels (COCO)", form="xywh", text="[{}, {}, {}, {}]", pattern=_list(4)
+        summary="left, top, width, height in pixels (COCO)",
+        form="xywh",
+        text="[{}, {}, {}, {}]",
+        pattern=_list(4),
+        bare=True,
     ),
     "normalized": Convention(
         summary="left, top, right, bottom as shares of the picture (LLaVA)",
@@ -55,6 +65,17 @@ CONVENTIONS: Mapping[str, Convention] = {
         decimals=3,
         text="[{}, {}, {}, {}]",
         pattern=_list(4),
+        bare=True,
+    ),
+    "normalized_square": Convention(
+        summary="left, top, right, bottom as shares of the picture padded to a square (LLaVA 1.5)",
+        form="xyxy",
+        scale=1.0,
+        decimals=3,
+        text="[{}, {}, {}, {}]",
+        pattern=_list(4),
+        frame="square",
+        bare=True,
     ),
     "normalized_center": Convention(
         summary="centre x and y, width, height as shares of the picture (YOLO)",
@@ -63,6 +84,7 @@ CONVENTIONS: Mapping[str, Convention] = {
         decimals=4,
         text="[{}, {}, {}, {}]",
         pattern=_list(4),
+        bare=True,
     ),
     "grid100": Convention(
         summary="left, top, right, bottom on a grid of 100 (VRSBench, MiniGPT-v2)",
@@ -110,7 +132,43 @@ CONVENTIONS: Mapping[str, Convention] = {
         scale=1000.0,
         text="[[{}, {}, {}, {}]]",
         pattern=_list(4, r"\[?\[", r"\]\]?"),
+        bare=True,
         tag=("<ref>", "</ref>"),
+    ),
+    "pixel_json": Convention(
+        summary='left, top, right, bottom in pixels as JSON under "bbox_2d"',
+        form="xyxy",
+        text='{{"bbox_2d": [{}, {}, {}, {}]}}',
+        pattern=_JSON,
+    ),
+    "pixel_resized_json": Convention(
+        summary="the same in pixels of the picture resized to multiples of 28 (Qwen2.5-VL)",
+        form="xyxy",
+        text='{{"bbox_2d": [{}, {}, {}, {}]}}',
+        pattern=_JSON,
+        frame="resized",
+    ),
+    "pixel_resized_up_json": Convention(
+        summary="the same where edges are rounded up to multiples of 28 (Qwen2.5-VL in llama.cpp)",
+        form="xyxy",
+        text='{{"bbox_2d": [{}, {}, {}, {}]}}',
+        pattern=_JSON,
+        frame="resized_up",
+    ),
+    "grid1000_json": Convention(
+        summary="the same on a grid of 1000 (Qwen3-VL, InternVL)",
+        form="xyxy",
+        scale=1000.0,
+        text='{{"bbox_2d": [{}, {}, {}, {}]}}',
+        pattern=_JSON,
+    ),
+    "location_tokens_1000": Convention(
+        summary="left, top, right, bottom as tokens of a grid of 1000 (Florence-2)",
+        form="xyxy",
+        scale=1000.0,
+        top=999.0,
+        text="<loc_{}><loc_{}><loc_{}><loc_{}>",
+        pattern=r"<loc_(\d{1,3})>" * 4,
     ),
     "location_tokens": Convention(
         summary="top, left, bottom, right as tokens of a grid of 1024 (PaliGemma)",

@@ -1,6 +1,8 @@
 """`rsfm data`: what the data sets are, one sample to look at, and copies prepared for training."""
 
 import dataclasses
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,11 +50,12 @@ def list_datasets(
 
 
 def show(
-    dataset: tyro.conf.Positional[str],
+    dataset: tyro.conf.Positional[str] = "",
     *,
     split: str = "train",
     index: int = 0,
     data: Path | None = None,
+    target: tuple[str, ...] = (),
     out: Path | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
@@ -60,16 +63,20 @@ def show(
 
     Example:
         rsfm data show aid_rsicd --split val --index 3 --out sample
+        rsfm data show --data series.csv --target "severity [1]"
 
     Args:
-        dataset: name of the data set.
+        dataset: name of the data set, or the path of a table, a series or a prepared folder.
         split: of it.
         index: number of the sample, from 0.
-        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        data: data folder, default RSFM_DATA, else shared/data beside the repository; without a data set's name the path of
+            your own table, series or folder.
+        target: columns of a series to predict.
         out: folder for sample.png.
         as_json: print JSON only.
     """
-    records = open_dataset(dataset, data, split)
+    dataset, data = chosen(dataset, data)
+    records = open_dataset(dataset, data, split, target)
     if not 0 <= index < len(records):
         raise UserError(f"--index {index}: {dataset} {split} holds {len(records)} samples, numbered from 0.")
     record = records[index]
@@ -117,15 +124,29 @@ def prepare(
     print(preparing.prepare(dataset, data or data_root(), out, split or None))
 
 
-def open_dataset(name: str, data: Path | None, split: str) -> Any:
-    """The split of a data set by name, or of a folder that `rsfm data prepare` wrote."""
-    from rsfm.data.datasets import DATASETS
-    from rsfm.data.root import data_root
-    from rsfm.data.training.prepare import PreparedDataset, is_prepared
+def open_dataset(name: str, data: Path | None, split: str, target: Sequence[str] = ()) -> Any:
+    """The split of a data set by name, or of a table, a series or a prepared folder by path; what it notes is printed."""
+    from rsfm.data.training.opening import open_records
 
-    if name not in DATASETS and is_prepared(Path(name)):
-        return PreparedDataset(Path(name), split)
-    return lookup(DATASETS, "dataset", name)(data or data_root(), split)
+    records = open_records(name, split, data=data, target=target)
+    for note in getattr(records, "notes", ()):
+        print(f"note: {note}", file=sys.stderr)
+    return records
+
+
+def chosen(dataset: str, data: Path | None) -> tuple[str, Path | None]:
+    """What --dataset and --data mean together: a named set below a data folder, or the path of one's own data alone."""
+    from rsfm.data.training.opening import KINDS, is_data
+
+    if dataset:
+        return dataset, data
+    if data is None:
+        raise UserError("Which data? Give --dataset NAME (see `rsfm data list`), or --data with the path of your own.")
+    if not data.exists():
+        raise UserError(f"--data {data}: no such file or folder.")
+    if not is_data(data):
+        raise UserError(f"--data {data}: expected {KINDS}. For a published set below it give --dataset NAME, too.")
+    return str(data.absolute()), None
 
 
 def describe(record: Record) -> dict[str, Any]:

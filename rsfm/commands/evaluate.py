@@ -13,9 +13,10 @@ from rsfm.errors import lookup
 def evaluate(
     checkpoint: tyro.conf.Positional[str],
     *,
-    dataset: str,
+    dataset: str = "",
     split: str = "test",
     data: Path | None = None,
+    target: tuple[str, ...] = (),
     task: tuple[str, ...] = (),
     batch_size: int = 32,
     limit: int | None = None,
@@ -28,12 +29,15 @@ def evaluate(
     Example:
         rsfm evaluate nano --dataset aid_rsicd --split val
         rsfm evaluate nano --dataset fuel_moisture --json --out experiments/results/nano.jsonl
+        rsfm evaluate runs/mine/model --data series.csv --target "severity [1]"
 
     Args:
         checkpoint: name of a shipped checkpoint, or its folder.
-        dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
+        dataset: name of a data set, or the path of a table, a series or a folder that `rsfm data prepare` wrote.
         split: of the data set.
-        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        data: data folder, default RSFM_DATA, else shared/data beside the repository; without --dataset the path of your own
+            table, series or folder.
+        target: columns of a series to predict.
         task: tasks to score; none scores the data set's first.
         batch_size: records or windows answered at once.
         limit: score the first so many records only; such rows are not written to --out.
@@ -41,10 +45,11 @@ def evaluate(
         answers: print so many answers beside their questions.
         as_json: print JSON only.
     """
-    from rsfm.commands.data import open_dataset
+    from rsfm.commands.data import chosen, open_dataset
     from rsfm.tasks import TASKS
 
-    records = open_dataset(dataset, data, split)
+    dataset, data = chosen(dataset, data)
+    records = open_dataset(dataset, data, split, target)
     name = records.info.name
     tasks = task or records.info.tasks[:1]
     for each in tasks:
@@ -61,7 +66,8 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     lines: list[tuple[str, ...]] = [("task", "metric", "value", "95 % interval", "n")]
     shown: list[str] = []
-    command = shlex.join(["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split])
+    words = ["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split]
+    command = shlex.join([*words, *(["--target", *target] if target else [])])
     for each in tasks:
         options: dict[str, Any] = {"limit": limit, "progress": True}
         if isinstance(loaded, pretrained.Pretrained):

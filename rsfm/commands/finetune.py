@@ -9,11 +9,15 @@ import tyro
 
 from rsfm.errors import UserError
 
+NUMBERS = {"regression", "counting", "forecasting"}  # tasks that train on numbers of the labels
+
 
 def finetune(
     checkpoint: tyro.conf.Positional[str],
     *,
-    dataset: str,
+    dataset: str = "",
+    data: Path | None = None,
+    target: tuple[str, ...] = (),
     out: Path,
     split: str = "train",
     task: tuple[str, ...] = (),
@@ -39,6 +43,7 @@ def finetune(
 
     Example:
         rsfm finetune nano --dataset fuel_moisture --out runs/moisture
+        rsfm finetune nano --data series.csv --target "severity [1]" --out runs/severity
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
@@ -47,7 +52,10 @@ def finetune(
 
     Args:
         checkpoint: name of a shipped checkpoint, or its folder.
-        dataset: name of a data set, or a folder that `rsfm data prepare` wrote.
+        dataset: name of a data set, or the path of a table, a series or a folder that `rsfm data prepare` wrote.
+        data: data folder, default RSFM_DATA, else shared/data beside the repository; without --dataset the path of your own
+            table, series or folder.
+        target: columns of a series to predict.
         out: run folder.
         split: to train on.
         task: tasks to train; none trains all that the data set's labels serve.
@@ -64,14 +72,16 @@ def finetune(
         change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
-    from rsfm.commands.data import open_dataset
+    from rsfm.commands.data import chosen, open_dataset
     from rsfm.commands.train import export
+    from rsfm.data.training.pipeline import Source
 
-    open_dataset(dataset, None, split)  # before the weights: the likeliest mistakes
+    dataset, data = chosen(dataset, data)
+    open_dataset(dataset, data, split, target)  # before the weights: the likeliest mistakes
     if calibrate:
         if calibrate == split:
             raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
-        held = open_dataset(dataset, None, calibrate)
+        held = open_dataset(dataset, data, calibrate, target)
         asked = task or held.info.tasks
         if not held.maps or "value_map" not in asked:
             raise UserError(
@@ -90,14 +100,18 @@ def finetune(
     config = experiment(
         loaded,
         folder,
-        dataset,
-        split,
+        Source(
+            dataset=dataset,
+            split=split,
+            root=str(data.absolute()) if data else "",
+            target=target,
+            tasks=task,
+            batch_size=batch_size,
+        ),
         steps=steps,
-        batch_size=batch_size,
         learning_rate=learning_rate,
         freeze=freeze,
         lora=adapters,
-        tasks=task,
     )
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume, change=change)
@@ -105,10 +119,11 @@ def finetune(
         problem = ""
         if calibrate:
             try:
-                trained = dataclasses.replace(trained, processor=_calibrated(trained, dataset, calibrate))
+                trained = dataclasses.replace(trained, processor=_calibrated(trained, held, calibrate))
             except UserError as error:  # what was trained is kept
                 problem = f"{error} Saved with its intervals as trained."
         words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
+        words += ["--target", *target] if target else []
         words += ["--lora", str(lora)] if lora else []
         words += ["--quantize", quantize] if quantize else []
         words += ["--calibrate", calibrate] if calibrate else []
@@ -121,11 +136,9 @@ def finetune(
     return trained.exit_code
 
 
-def _calibrated(trained: Any, dataset: str, split: str) -> Any:
+def _calibrated(trained: Any, records: Any, split: str) -> Any:
     from rsfm.answer.map_calibration import calibrated
-    from rsfm.commands.data import open_dataset
 
-    records = open_dataset(dataset, None, split)
     processor = calibrated(trained.model, trained.processor, (records[i] for i in range(len(records))))
     mapped = [q for q in processor.config.quantities if q.map_edges]
     print(*(f"{q.name}: 90 % intervals stretched by {q.stretch:.2f} on '{split}'" for q in mapped), sep="\n")
@@ -143,7 +156,9 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), lora, base, card=card)
+    adapter = save_adapter(
+        out / "adapter", trainable_arrays(trained.state), lora, base, card=card, processor=trained.processor
+    )
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
     model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32")
     print(f"adapter: {adapter}\ncheckpoint: {model}")
@@ -152,48 +167,51 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
 def experiment(
     loaded: Any,
     folder: Path,
-    dataset: str,
-    split: str,
+    source: Any,
     *,
     steps: int,
-    batch_size: int,
     learning_rate: float,
     freeze: tuple[str, ...],
     lora: Any = None,
-    tasks: tuple[str, ...],
 ) -> Any:
-    """The checkpoint's own shapes and processor with one data set to train on."""
-    from rsfm.commands.data import open_dataset
-    from rsfm.data.training.pipeline import Source
+    """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
+    from rsfm.data.training.opening import open_records
     from rsfm.data.training.transforms import AugmentConfig
+    from rsfm.processor.targets import fitted
     from rsfm.quantities import mapped
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
-    records = open_dataset(dataset, None, split)
+    records = open_records(source.dataset, source.split, data=source.root or None, target=source.target)
     info, processor = records.info, loaded.processor.config
-    tasks = tasks or info.tasks
+    tasks = source.tasks or info.tasks
     maps = records.maps if "value_map" in tasks else ()
     for scale in maps:
         processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, scale))
+    if NUMBERS & set(tasks):
+        quantities, notes = fitted(processor.quantities, records, _validation(source))
+        processor = dataclasses.replace(processor, quantities=quantities)
+        print(*notes, sep="\n")
     augment = AugmentConfig(label_crop=max(stream.size for stream in processor.streams.values()))
-    text_length = max(processor.text_lengths) if maps else Source.text_length  # an answer names every class of a map
+    text_length = max(processor.text_lengths) if maps else source.text_length  # an answer names every class of a map
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
         processor=processor,
         train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5)),
-        data=(
-            Source(
-                dataset=dataset,
-                split=split,
-                tasks=tasks,
-                batch_size=batch_size,
-                augment=augment,
-                text_length=text_length,
-            ),
-        ),
+        data=(dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length),),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),
     )
+
+
+def _validation(source: Any) -> Any | None:
+    """The validation split of the data trained on, where there is one that is not trained on."""
+    from rsfm.data.training.opening import open_records
+
+    try:
+        where = {"data": source.root or None, "target": source.target}
+        return None if source.split in ("val", "all", "trainval") else open_records(source.dataset, "val", **where)
+    except UserError:
+        return None

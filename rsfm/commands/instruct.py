@@ -17,7 +17,7 @@ MOST_DATES = 4  # a record of more is shown by its clearest date alone
 
 
 def instruct(
-    dataset: tyro.conf.Positional[str],
+    dataset: tyro.conf.Positional[str] = "",
     *,
     out: Path,
     split: str = "train",
@@ -37,16 +37,17 @@ def instruct(
         rsfm data instruct levir_cd --split test --task instruction --out instructions
 
     Args:
-        dataset: name of the data set.
+        dataset: name of the data set, or the path of a table.
         out: folder to write to; the pictures go to a folder in it that is named after the split.
         split: of the data set; "test" is written to conversations_test.json.
         task: tasks that ask, in turn.
         turns: the most turns a record gets.
         seed: of the choice of questions and wordings.
         limit: the first so many records only.
-        data: data folder; default RSFM_DATA, else shared/data beside the repository.
+        data: data folder, default RSFM_DATA, else shared/data beside the repository; without a data set's name the path of
+            your own table.
     """
-    from rsfm.commands.data import open_dataset
+    from rsfm.commands.data import chosen, open_dataset
     from rsfm.tasks import TASKS
     from rsfm.tasks.conversation import conversation
 
@@ -56,6 +57,7 @@ def instruct(
         raise UserError(
             f"{out / split}: pictures of this split are there already. Remove them or choose another --out."
         )
+    dataset, data = chosen(dataset, data)
     records = open_dataset(dataset, data, split)
     count = len(records) if limit is None else min(limit, len(records))
     rows, asked = [], 0

@@ -40,11 +40,13 @@ def predict(
         rsfm predict s2.tif s1.tif --sensor sentinel2_l2a sentinel1_rtc --ask "How many hectares of water are there?"
         rsfm predict june.tif july.tif --date 2024-06-03 2024-07-13 --ask "Map the land cover: water, trees, crops."
         rsfm predict photo.jpg --ask "What is this?" --json
+        rsfm predict series.csv --checkpoint runs/severity/model --ask "What is the severity?" --out answers
         rsfm predict photo.jpg --ask "Is there water?" --form yes/no
         rsfm predict photo.jpg --ask "What scene is this?" --form "label: airport, harbour, forest"
 
     Args:
-        scenes: image files (GeoTIFF, COG, JP2, PNG, JPEG, ENVI, .mat, .npy) or folders of one-band images.
+        scenes: image files (GeoTIFF, COG, JP2, PNG, JPEG, ENVI, .mat, .npy) or folders of one-band images; or a series of
+            many places in one file (.csv, .parquet, .nc, .zarr), which is answered place by place.
         ask: a question; repeat it for more.
         form: what an answer in words may look like, held to token by token: number, integer, yes/no, box, boxes,
             "label: a, b" (one of them), "labels: a, b" (some of them), or "json: SCHEMA" with a JSON schema such as
@@ -69,6 +71,14 @@ def predict(
         raise UserError('No question. Give at least one, e.g. --ask "What is this?"')
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens {max_new_tokens}: expected 1 or more.")
+    from rsfm.data.datasets.series import is_series
+
+    if len(scenes) == 1 and is_series(Path(scenes[0])) and not (sensor or date or unit):
+        from rsfm.commands.predict_series import predict_series
+
+        places: dict[str, Any] = {"form": form, "max_new_tokens": max_new_tokens, "out": out, "as_json": as_json}
+        predict_series(Path(scenes[0]), ask, checkpoint=checkpoint, **places)
+        return
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}

@@ -14,6 +14,7 @@ def score(
     *,
     task: str,
     boxes: str | None = None,
+    reference_boxes: str | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
     """Scores a file of predictions beside their references; no model is needed.
@@ -29,12 +30,14 @@ def score(
     Args:
         predictions: the file.
         task: vqa, caption, grounding or counting.
-        boxes: how the boxes are written: pixel, normalized, grid100, grid100_angle, ...; default as the layout has them.
+        boxes: how the predicted boxes are written: pixel, normalized, grid100, grid1000_json, location_tokens, ...; default
+            what they show, else as the layout has them.
+        reference_boxes: the same of the references; default as the predictions where they can be, else as the layout has them.
         as_json: print JSON only.
     """
     from rsfm.scoring import score_file
 
-    layout, scores = score_file(predictions, task, boxes=boxes)
+    layout, scores = score_file(predictions, task, boxes=boxes, reference_boxes=reference_boxes)
     if as_json:
         rows = [dataclasses.asdict(each) for each in scores]
         print_json({"file": str(predictions), "layout": layout, "task": task, "scores": rows})
@@ -45,5 +48,7 @@ def score(
         interval = "" if each.low is None or each.high is None else f"{each.low:.{digits}f} to {each.high:.{digits}f}"
         lines.append((each.metric, f"{each.value:.{digits}f}{unit}", interval, f"{each.n:,}"))
     print(columns(lines))
+    for note in dict.fromkeys(each.note for each in scores if each.note):
+        print(f"\nnote: {note}")
     if task == "caption" and not any("meteor" in each.metric for each in scores):
         print("\nMETEOR is left out: it needs nltk (pip install 'rsfm[eval]').")

@@ -42,6 +42,16 @@ def cider_d(
     return np.array(scores, dtype=np.float64)
 
 
+def too_alike(references: Sequence[Sequence[str]], *, tokenize: Tokenize = treebank) -> bool:
+    """Whether some picture's references hold no n-gram that tells it from the others, so that no caption of it can score.
+
+    So it is for a single picture, and for pictures that all have the same references: every n-gram is in each of them.
+    """
+    sets = [set().union(*(g for each in wanted for g in _counts(tokenize(each)))) for wanted in references]
+    everywhere = set.intersection(*sets) if sets else set()
+    return any(not grams - everywhere for grams in sets)
+
+
 def _counts(tokens: Sequence[str]) -> list[Grams]:
     return [ngrams(tokens, n) for n in range(1, ORDERS + 1)]
 

@@ -33,6 +33,7 @@ class DecoderConfig:
     tied: the embedding table is the output matrix too.
     context: tokens it was trained on at once; 0 = unknown.
     end_id, pad_id: tokens that end an answer and that fill up after it.
+    end_ids: further tokens that end one, as published chat models have them (<|eot_id|>, <end_of_turn>).
     """
 
     transformer: TransformerConfig
@@ -45,6 +46,7 @@ class DecoderConfig:
     tied: bool = True
     context: int = 0
     end_id: int = 2
+    end_ids: tuple[int, ...] = ()
     pad_id: int = 0
 
 

@@ -21,7 +21,7 @@ from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgrade
 from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import Plan, plan
-from rsfm.quantities import check_question, digits, read_number
+from rsfm.quantities import check_question, digits, named_in, read_number
 from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
 from rsfm.text.chat import IMAGE
@@ -200,7 +200,7 @@ class Processor:
 
     def _read(self, question: str, said: str) -> Answer:
         """An answer whose numbers are written out."""
-        asked = [q for q in self.config.quantities if q.name and q.name in f"{question} {said}".lower()]
+        asked = named_in(self.config.quantities, f"{question} {said}")
         if not asked:
             return Answer(question=question, text=said.strip())
         try:

@@ -39,7 +39,20 @@ def statistics_of(task: Task, records: Sequence[Record], answers: Sequence[Answe
     """What a task's metrics need of the answers to these records."""
     if isinstance(task, CorpusTask):
         return task.corpus_statistics(records, answers)
-    return np.concatenate([task.statistics(record, answer) for record, answer in zip(records, answers, strict=True)])
+    return _joined(
+        [task.statistics(record, answer) for record, answer in zip(records, answers, strict=True)], task.name
+    )
+
+
+def _joined(parts: Sequence[np.ndarray], task: str) -> np.ndarray:
+    """The rows of all records; those without labels have none, whatever their width."""
+    filled = [rows for rows in parts if len(rows)]
+    if len({rows.shape[1] for rows in filled}) > 1:
+        raise UserError(
+            f"The records' labels for '{task}' have different classes, so no one score holds for all. Give all records one "
+            "legend."
+        )
+    return np.concatenate(filled) if filled else np.zeros((0, 1))
 
 
 def evaluate(
@@ -130,7 +143,7 @@ def scores_of(
         rows = asked.corpus_statistics([told[i] for i in range(count)], [answers[i] for i in range(count)])
         units = len(rows)
     else:
-        rows = np.concatenate([statistics[i] for i in range(count)])
+        rows = _joined([statistics[i] for i in range(count)], task)
     if not len(rows):
         raise UserError(f"The records hold no label for the task '{task}'. Choose another --task.")
     scores = []

@@ -15,7 +15,7 @@ from rsfm.scoring.scores import Score, score, share
 GRID = (100, 100)  # of a picture whose size is not told: overlaps are shares, so only angles feel its proportions
 
 
-def score_grounding(predictions: Sequence[Prediction], boxes: str) -> list[Score]:
+def score_grounding(predictions: Sequence[Prediction], boxes: str, references: str = "") -> list[Score]:
     """Share of the wanted boxes that are found, and of the found ones that are wanted, each in one pair at most.
 
     acc@t counts pairs that overlap by t (0.25, 0.5, 0.7): with one box a question it is the usual accuracy of visual
@@ -23,11 +23,15 @@ def score_grounding(predictions: Sequence[Prediction], boxes: str) -> list[Score
 
     Args:
         predictions: with boxes in answer and reference.
-        boxes: key of rsfm.boxes.CONVENTIONS.
+        boxes: key of rsfm.boxes.CONVENTIONS, of the answers.
+        references: the same of the references; "" = as the answers.
     """
-    lookup(CONVENTIONS, "box convention", boxes)
-    pairs = [_boxes(each, boxes) for each in predictions]
-    oriented = CONVENTIONS[boxes].form.endswith("a") or CONVENTIONS[boxes].form in ("corners", "polygon")
+    references = references or boxes
+    for name in (boxes, references):
+        lookup(CONVENTIONS, "box convention", name)
+    pairs = [_boxes(each, boxes, references) for each in predictions]
+    form = CONVENTIONS[references].form
+    oriented = form.endswith("a") or form in ("corners", "polygon")
     out = []
     overlaps = {"": horizontal_iou, "oriented_": oriented_iou} if oriented else {"": horizontal_iou}
     for name, overlap in overlaps.items():
@@ -43,15 +47,28 @@ def score_grounding(predictions: Sequence[Prediction], boxes: str) -> list[Score
     return [*out, share("answered", [len(found) > 0 for _, found in pairs])]
 
 
-def _boxes(each: Prediction, boxes: str) -> tuple[Float[np.ndarray, "n 4 2"], Float[np.ndarray, "m 4 2"]]:
+def _boxes(
+    each: Prediction, boxes: str, references: str
+) -> tuple[Float[np.ndarray, "n 4 2"], Float[np.ndarray, "m 4 2"]]:
+    if each.size is None and _frame(boxes) != _frame(references):
+        raise UserError(
+            f"{each.where}: answers in {boxes} and references in {references} meet only on a picture of known size. Add "
+            '"size": [height, width] in pixels to each row.'
+        )
     size = each.size or GRID
-    wanted = decode(" ".join(each.references), boxes, size=size).corners
+    wanted = decode(" ".join(each.references), references, size=size).corners
     if not len(wanted):
         raise UserError(
-            f"{each.where}: no box of the convention '{boxes}' in the reference {each.references[0][:40]!r}. "
-            f"Choose --boxes: {', '.join(CONVENTIONS)}."
+            f"{each.where}: no box of the convention '{references}' in the reference {each.references[0][:40]!r}. "
+            f"Choose --reference-boxes, or --boxes for both: {', '.join(CONVENTIONS)}."
         )
     return wanted, decode(each.text, boxes, size=size).corners
+
+
+def _frame(convention: str) -> tuple[str, bool]:
+    """What a convention counts over: conventions of one frame need no size to be compared."""
+    how = CONVENTIONS[convention]
+    return how.frame, how.scale is None
 
 
 def _by_group(predictions: Sequence[Prediction], rows: Float[np.ndarray, "n 3"], name: str) -> list[Score]:

@@ -19,6 +19,7 @@ class Score:
     n: int
     unit: str = ""
     higher_is_better: bool = True
+    note: str = ""  # what the reader has to know of it
 
 
 def score(

@@ -1,5 +1,6 @@
 """Scores of short answers and of captions."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -19,10 +20,20 @@ from rsfm.metrics import (
     r2,
     rmse,
 )
+from rsfm.metrics.cider import too_alike
 from rsfm.metrics.meteor import NAME as METEOR
 from rsfm.scoring.layouts import Prediction
 from rsfm.scoring.scores import Score, score, share
 
+CIDER = "cider_d"
+FEW_PICTURES = 20
+NO_CIDER = (
+    "CIDEr-D weighs words by how few pictures of the corpus have them in their references; here no word tells some picture "
+    "({n} in all) from the others, so it is 0 whatever its caption says. Score more pictures together, or read the other scores."
+)
+FEW_CIDER = (
+    "CIDEr-D weighs words by the pictures of the corpus, here {n}: it does not compare with that of a whole test set."
+)
 _PLAIN_NUMBER = re.compile(r"-?[\d,]+(?:\.\d+)?\s*(?:m2|m²|ha|km2)?")
 
 
@@ -59,9 +70,16 @@ def score_counting(predictions: Sequence[Prediction], boxes: str) -> list[Score]
 
 def score_captions(predictions: Sequence[Prediction], boxes: str) -> list[Score]:
     """BLEU-1..4, METEOR (exact and stem, where nltk is installed), ROUGE-L and CIDEr-D on treebank tokens."""
-    rows = caption_statistics([each.text for each in predictions], [each.references for each in predictions])
+    references = [each.references for each in predictions]
+    rows = caption_statistics([each.text for each in predictions], references)
     names = [name for name in CAPTION_METRICS if name != METEOR or has_meteor()]
-    return [score(name, rows, CAPTION_METRICS[name]) for name in names]
+    scores = [score(name, rows, CAPTION_METRICS[name]) for name in names]
+    alike, few = too_alike(references), len(references) < FEW_PICTURES
+    note = NO_CIDER if alike else FEW_CIDER if few else ""
+    return [
+        dataclasses.replace(each, note=note.format(n=len(references))) if each.metric == CIDER else each
+        for each in scores
+    ]
 
 
 def _is_numeric(predictions: Sequence[Prediction]) -> bool:

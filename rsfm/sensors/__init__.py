@@ -19,6 +19,7 @@ from rsfm.sensors.modis import MODIS
 from rsfm.sensors.naip import NAIP
 from rsfm.sensors.ndvi_series import NDVI_SERIES
 from rsfm.sensors.palsar2 import PALSAR2
+from rsfm.sensors.pixel_series import PIXEL_SERIES
 from rsfm.sensors.planetscope import PLANETSCOPE
 from rsfm.sensors.prisma import PRISMA
 from rsfm.sensors.radarsat2_picture import RADARSAT2_PICTURE
@@ -53,6 +54,7 @@ SENSORS: dict[str, Sensor] = {
     "era5_monthly": ERA5_MONTHLY,
     "fuel_moisture_table": FUEL_MOISTURE_TABLE,
     "ndvi_series": NDVI_SERIES,
+    "pixel_series": PIXEL_SERIES,
     "cbers4_awfi": CBERS4_AWFI,
     "cubert_uhd285": CUBERT_UHD285,
     "geomedian_table": GEOMEDIAN_TABLE,

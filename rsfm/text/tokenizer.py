@@ -45,6 +45,7 @@ class TextTokenizer:
         special: id of each of SPECIAL_TOKENS.
         vocab_size: one above the largest id: rows an embedding matrix needs.
         template: Jinja chat template of a foreign tokenizer, or None.
+        end_ids: tokens besides <eos> that end an answer, as the template writes it.
         added: the special tokens that the given tokenizer lacked and that were appended, in the order of their ids.
 
     >>> tokenizer = TextTokenizer.load("tokenizers/text")
@@ -76,6 +77,8 @@ class TextTokenizer:
         self._token_of_id = {index: token for token, index in self.special.items()}
         self._control = {self.special[token] for token in CONTROL_TOKENS}
         self._bytes: list[bytes] | None = None
+        self.end_ids: tuple[int, ...] = self._ends()
+        self._control |= set(self.end_ids)
 
     @classmethod
     def load(cls, folder: str | Path) -> "TextTokenizer":
@@ -227,6 +230,26 @@ class TextTokenizer:
             starts += [at + first for first, _ in found.offsets]
             at += len(piece)
         return ids, starts
+
+    def end_with(self, ids: Iterable[int]) -> None:
+        """Counts further tokens as ends of an answer: those of the language model that the tokenizer is used with."""
+        known = (*self.end_ids, *(index for index in ids if 0 <= index < self.vocab_size))
+        self.end_ids = tuple(index for index in dict.fromkeys(known) if index != self.special["<eos>"])
+        self._control |= set(self.end_ids)
+
+    def _ends(self) -> tuple[int, ...]:
+        """The special token that the chat template writes behind an answer, where it is not <eos>: <|im_end|>, <|eot_id|>."""
+        if self.template is None:
+            return ()
+        names = {key: self.roles.get(token, token) for token, key in ROLES.items()}
+        said = (Message(role="user", content="Really?"), Message(role="assistant", content="Yes"))
+        try:
+            text = render(self.template, said, names=names, open_answer=False)
+        except UserError:  # told when a chat is laid out
+            return ()
+        after = pieces(text.rpartition("Yes")[2].lstrip(), [name for name in self._special_names() if name])
+        index = self._tokenizer.token_to_id(after[0][0]) if after and after[0][1] else None
+        return () if index is None or index == self.special["<eos>"] else (index,)
 
     def _special_names(self) -> list[str]:
         return [str(token) for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]

@@ -15,8 +15,8 @@ from flax import nnx
 from rsfm.config import from_json, read_json, resolve
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
-from rsfm.data.training.pipeline import Records, Source, make_batches, open_records
-from rsfm.data.training.prepare import is_prepared
+from rsfm.data.training.opening import open_records
+from rsfm.data.training.pipeline import Records, Source, make_batches
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.heads import HEADS, head_kind, head_options
 from rsfm.models.foundation import FoundationModel, ModelConfig
@@ -183,6 +183,7 @@ def make_processor(config: ExperimentConfig) -> Processor:
     text = open_tokenizer(config.tokenizer, config.resolve)
     if not config.chat_template:
         text.template = None
+    text.end_with((config.model.decoder.end_id, *config.model.decoder.end_ids))
     rows = config.model.decoder.vocabulary
     if text.vocab_size > rows:
         raise UserError(
@@ -247,13 +248,13 @@ def _opener(config: ExperimentConfig) -> Any:
     """Opens the datasets of the config's own file, else rsfm's."""
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
-    def open_dataset(name: str, split: str) -> Records:
+    def open_dataset(name: str, split: str, **where: Any) -> Records:
         if name in own:
             return own[name](data_root(), split)
-        prepared = config.resolve(name)
-        if name not in DATASETS and not is_prepared(prepared):
+        folder = config.resolve(name)
+        if name not in DATASETS and not folder.exists():
             raise unknown("dataset", name, {*own, *DATASETS})
-        return open_records(name if name in DATASETS else str(prepared), split)
+        return open_records(name if name in DATASETS else str(folder), split, **where)
 
     return open_dataset
 

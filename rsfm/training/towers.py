@@ -12,7 +12,7 @@ from rsfm.errors import UserError
 from rsfm.models.foundation import ModelConfig, StreamConfig
 from rsfm.models.hf.report import LoadReport
 from rsfm.models.hf.vision_inflate import inflate_from
-from rsfm.models.hf.vision_load import load_towers, picture_config
+from rsfm.models.hf.vision_load import load_towers, picture_config, tells_activation
 from rsfm.models.published.towers import Towers
 from rsfm.models.towered import ToweredConfig
 from rsfm.nn.weights import named_parameters
@@ -35,7 +35,7 @@ def tower_tensors(
     """
     check_tower(model, part, name)
     if part.endswith(INSIDE):
-        towers, report = load_towers(name)
+        towers, report = load_towers(name, activation=_activation(model, part, name))
         found = towers.picture if isinstance(towers, Towers) else towers
         tensors = {key: np.asarray(param[...]) for key, param in named_parameters(found).items()}
     else:
@@ -57,7 +57,7 @@ def check_tower(model: ModelConfig, part: str, name: str) -> None:
             f"init_towers: no place '{part}' for a tower. Known: {', '.join(sorted(places)) or 'none'}; a stream with "
             "tokenizer 'spectral' takes the patch embedding, one with 'towered' the whole tower."
         )
-    config = picture_config(name)
+    config = picture_config(name, activation=_activation(model, part, name))
     if part.endswith(INSIDE):
         expected = from_json(ToweredConfig, _options(places[part]), where=part).tower
         if config != expected:
@@ -67,6 +67,14 @@ def check_tower(model: ModelConfig, part: str, name: str) -> None:
             f"init_towers: {name} is {config.transformer.width} wide, the encoder {model.encoder.width}. "
             f"Set --model.encoder.width {config.transformer.width}."
         )
+
+
+def _activation(model: ModelConfig, part: str, name: str) -> str:
+    """The activation that the stream's tower has, where the weights do not say one; "" = as they say."""
+    if not part.endswith(INSIDE) or tells_activation(name):
+        return ""
+    stream = model.streams[part.split(".")[1]]
+    return from_json(ToweredConfig, _options(stream), where=part).tower.transformer.activation
 
 
 def _tokenizer(stream: StreamConfig, width: int) -> SpectralTokenizer:

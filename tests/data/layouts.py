@@ -239,6 +239,17 @@ def geotiff_folder(root: Path, rng: np.random.Generator) -> None:
     )
 
 
+def series(root: Path, rng: np.random.Generator) -> None:
+    folder = root / "series"
+    folder.mkdir(parents=True)
+    lines = ["id,date,ndvi,value:biomass[t/ha],scene"]
+    for place in range(20):
+        ndvi = rng.uniform(0.1, 0.9, 2)
+        lines.append(f"{place},2021-05-03,{ndvi[0]:.4f},{200 * ndvi[0]:.1f},{'wheat' if place % 2 else 'maize'}")
+        lines.append(f"{place},2021-06-12,{ndvi[1]:.4f},,")
+    (folder / "series.csv").write_text("\n".join(lines) + "\n")
+
+
 def karpathy(root: Path, rng: np.random.Generator, folder: str, table: str, pictures: str, suffix: str) -> None:
     images = []
     for i, split in enumerate(("train", "train", "val", "test")):
@@ -349,6 +360,7 @@ LAYOUTS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "dota": dota,
     "deepforest": deepforest,
     "geotiff_folder": geotiff_folder,
+    "series": series,
     "gedi_chip": gedi_chip,
     "rsicd": functools.partial(
         karpathy, folder="RSICD", table="dataset_rsicd.json", pictures="RSICD_images", suffix="jpg"

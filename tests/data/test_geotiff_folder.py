@@ -9,6 +9,7 @@ import rasterio
 
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
 from rsfm.errors import UserError
+from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
 from rsfm.tasks import TASKS
 from rsfm.types import MapScale, Value
@@ -234,3 +235,16 @@ def test_a_table_in_another_encoding_says_so(folder: Path) -> None:
     (folder / "t.csv").write_bytes("image,scene\na.tif,Fl\xe4che\n".encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8 text"):
         GeoTiffFolder(folder / "t.csv", "all")
+
+
+def test_a_sensor_of_ones_own_in_a_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsfm.sensors.own.SENSORS", dict(SENSORS))
+    bands = "".join(f"[[bands]]\nname = 'b{i}'\ncenter_nm = {450 + 50 * i}\nwidth_nm = 40\n" for i in range(3))
+    (folder / "mine.toml").write_text(f"name = 'my_camera'\nscale = 1e-4\n{bands}")
+    write_tif(folder / "mine.tif", np.full((5, 6, 3), 2000, np.uint16))
+    (folder / "mine.csv").write_text("image,sensor,split,scene\nmine.tif,mine.toml,train,field\n")
+    (record,) = GeoTiffFolder(folder / "mine.csv", "train")
+    assert record.observations["my_camera"].values == pytest.approx(0.2)
+    (folder / "mine.csv").write_text("image,sensor,split,scene\nmine.tif,other.toml,train,field\n")
+    with pytest.raises(UserError, match="row 2, column 'sensor': .*other.toml: not a sensor that can be read"):
+        GeoTiffFolder(folder / "mine.csv", "train")

@@ -1,4 +1,4 @@
-"""The joint space: masked tokens count for nothing, the last `<ret>` stands for its text, the queue forgets the oldest."""
+"""The joint space: masked tokens count for nothing, the last `<ret>` stands for its text."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -173,3 +173,79 @@ def test_the_table_has_intervals_and_help_an_example(tmp_path: Path, capsys: pyt
     assert head.split() == ["metric", "value", "95", "%", "interval", "n"] and " to " in first and "57.14 %" in first
     assert main(["score", "--help"]) == 0
     assert "rsfm score RSVQA_LR.jsonl --task vqa" in capsys.readouterr().out
+
+
+PIXEL, THOUSAND = "[80, 60, 240, 180]", "[100, 100, 300, 300]"  # of a picture 600 high and 800 wide
+OWN_WAYS = {
+    "grid1000": "<|object_ref_start|>ship<|object_ref_end|><|box_start|>(100,100),(300,300)<|box_end|>",
+    "grid1000_json": f'```json\n[{{"bbox_2d": {THOUSAND}, "label": "ship"}}]\n```',
+    "pixel_json": f'{{"bbox_2d": {PIXEL}}}',
+    "pixel_resized_json": '{"bbox_2d": [81, 59, 244, 176]}',
+    "pixel_resized_up_json": '{"bbox_2d": [81, 62, 244, 185]}',
+    "normalized": "[0.1, 0.1, 0.3, 0.3]",
+    "normalized_square": "[0.100, 0.200, 0.300, 0.350]",
+    "normalized_center": "[0.2, 0.2, 0.2, 0.2]",
+    "location_tokens_1000": "ship<loc_100><loc_100><loc_300><loc_300>",
+    "location_tokens": "<loc0102><loc0102><loc0307><loc0307> ship",
+    "grid100_angle": "{<10><10><30><30>|<0>}",
+    "pixel": PIXEL,
+}
+
+
+def box_file(path: Path, said: str, wanted: str = PIXEL, **more: object) -> Path:
+    return write(path, [{"prediction": said, "references": [wanted], "size": [600, 800]} | more])
+
+
+@pytest.mark.parametrize("convention", OWN_WAYS)
+def test_a_right_box_is_right_in_its_own_convention_beside_references_in_pixels(
+    convention: str, tmp_path: Path
+) -> None:
+    path = box_file(tmp_path / "a.jsonl", OWN_WAYS[convention])
+    _, scores = score_file(path, "grounding", boxes=convention)
+    assert next(s.value for s in scores if s.metric == "mean_iou") > 97
+    again = score_file(path, "grounding", boxes=convention, reference_boxes="pixel")[1]
+    assert [s.value for s in again] == [s.value for s in scores]
+
+
+@pytest.mark.parametrize("convention", ["grid1000", "location_tokens_1000", "location_tokens", "grid100_angle"])
+def test_boxes_that_tell_their_convention_are_read_in_it(convention: str, tmp_path: Path) -> None:
+    _, scores = score_file(box_file(tmp_path / "a.jsonl", OWN_WAYS[convention]), "grounding")
+    assert next(s.value for s in scores if s.metric == "mean_iou") > 97
+    assert scores[0].note.startswith(f"boxes of the predictions are read as {convention}")
+
+
+def test_boxes_that_do_not_tell_their_convention_are_refused(tmp_path: Path) -> None:
+    for said, message in (
+        (OWN_WAYS["grid1000_json"], "Say which with --boxes"),
+        (OWN_WAYS["normalized"], "shares of the picture and no pixel. Say which with --boxes"),
+        ("[[10, 10, 20, 20, 5]]", "may be grid100_angle_list or pixel_center_angle"),
+    ):
+        with pytest.raises(UserError, match=message):
+            score_file(box_file(tmp_path / "a.jsonl", said), "grounding")
+    with pytest.raises(UserError, match="the reference boxes lie between 0 and 1.*--reference-boxes"):
+        score_file(box_file(tmp_path / "a.jsonl", PIXEL, "[0.1, 0.1, 0.3, 0.3]"), "grounding")
+    with pytest.raises(UserError, match="meet only on a picture of known size"):
+        score_file(box_file(tmp_path / "a.jsonl", OWN_WAYS["grid1000"], size=None), "grounding")
+
+
+def test_shares_on_both_sides_need_no_word_and_an_ambiguous_reference_is_noted(tmp_path: Path) -> None:
+    both = box_file(tmp_path / "a.jsonl", "[0.1, 0.1, 0.3, 0.3]", "[0.1, 0.1, 0.3, 0.3]")
+    assert values(both, "grounding")["acc@0.7"] == values(both, "grounding", boxes="normalized")["acc@0.7"] == 100
+    _, scores = score_file(
+        box_file(tmp_path / "b.jsonl", f"[{THOUSAND}]", THOUSAND), "grounding", boxes="grid1000_list"
+    )
+    assert "--reference-boxes, e.g. pixel" in scores[0].note and scores[0].value == 100
+
+
+def test_a_corpus_too_small_for_cider_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = "two planes stand on the apron .", "a river runs through green fields ."
+    for name, captions, note in (
+        ("one", [one], "so it is 0 whatever its caption says"),
+        ("alike", [one, one], "so it is 0 whatever its caption says"),
+        ("two", [one, other], "here 2: it does not compare"),
+        ("many", [f"{word} {one}" for word in "a b c d e f g h i j k l m n o p q r s t".split()], ""),
+    ):
+        path = write(tmp_path / f"{name}.jsonl", [{"prediction": c, "references": [c]} for c in captions])
+        assert main(["score", str(path), "--task", "caption"]) == 0
+        out = capsys.readouterr().out
+        assert (note in out) if note else ("note:" not in out)

@@ -11,6 +11,7 @@ import rasterio
 from rsfm.commands.finetune import experiment, finetune
 from rsfm.commands.predict import predict
 from rsfm.data.datasets.geotiff_folder import GeoTiffFolder
+from rsfm.data.training.pipeline import Source
 from rsfm.data.training.prepare import write_records
 from rsfm.errors import UserError
 from rsfm.models.connector import ConnectorConfig
@@ -61,12 +62,13 @@ def test_the_quantity_and_the_window_come_from_the_data(table: Path, tmp_path: P
     loaded = load(str(make_checkpoint(tmp_path / "base")))
     splits = {"train": GeoTiffFolder(table, "train")}
     prepared = write_records(GeoTiffFolder.info, splits, tmp_path / "prepared")
-    options = {"steps": 1, "batch_size": 1, "learning_rate": 1e-3, "freeze": ()}
-    made = experiment(loaded, tmp_path / "base", str(prepared), "train", tasks=("value_map",), **options)
+    options = {"steps": 1, "learning_rate": 1e-3, "freeze": ()}
+    source = Source(dataset=str(prepared), split="train", tasks=("value_map",), batch_size=1)
+    made = experiment(loaded, tmp_path / "base", source, **options)
     quantity = made.processor.quantities[-1]
     assert (quantity.name, quantity.unit, quantity.map_edges) == ("canopy height", "m", EDGES)
     assert quantity.map_legend[1] == "10 to 20 m" and made.data[0].augment.label_crop == 32
-    words = experiment(loaded, tmp_path / "base", str(prepared), "train", tasks=("scene",), **options)
+    words = experiment(loaded, tmp_path / "base", dataclasses.replace(source, tasks=("scene",)), **options)
     assert words.processor.quantities == loaded.processor.config.quantities
     assert (words.data[0].augment.crop, words.data[0].text_length) == (0, 64), "words are told of the whole picture"
     with pytest.raises(UserError, match="--calibrate train: the split is trained on. Choose one that is not"):

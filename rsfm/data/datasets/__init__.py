@@ -26,6 +26,7 @@ from rsfm.data.datasets.levir_cd import LevirCd
 from rsfm.data.datasets.mstar import Mstar
 from rsfm.data.datasets.rsvqa import RsvqaHr, RsvqaLr
 from rsfm.data.datasets.satclip import SatclipS2
+from rsfm.data.datasets.series import Series
 from rsfm.data.datasets.terramesh import TerraMesh
 from rsfm.data.datasets.urban_trees import UrbanTrees
 from rsfm.data.datasets.vrsbench import VrsBench
@@ -56,6 +57,7 @@ DATASETS: dict[str, type] = {
     "urban_trees": UrbanTrees,
     "enmap_potsdam": EnmapPotsdam,
     "geotiff_folder": GeoTiffFolder,
+    "series": Series,
     "gedi_chip": Gedi,
     "rsicd": Rsicd,
     "ucm_captions": UcmCaptions,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rsfm.errors import UserError, unknown
-from rsfm.types import MapScale, Record
+from rsfm.types import MapScale, Record, Value
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,13 +60,17 @@ class Dataset(abc.ABC):
         if split not in self.info.splits:
             raise unknown(f"split of {self.info.name}", split, self.info.splits)
         self.split = split
-        self.folder = find_folder(Path(root), self.info)
+        self.folder = self.find(Path(root))
         self.index()
         if not len(self):
             raise EmptySplit(
                 f"{self.info.name}: the split '{split}' ({self.info.splits[split]}) holds nothing in {self.folder}. "
                 f"Choose another split of {', '.join(self.info.splits)}, or get the whole dataset from {self.info.url}."
             )
+
+    def find(self, root: Path) -> Path:
+        """The folder of its files."""
+        return find_folder(root, self.info)
 
     @abc.abstractmethod
     def index(self) -> None:
@@ -77,6 +81,10 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def __getitem__(self, i: int) -> Record: ...
+
+    def label_values(self, i: int) -> tuple[Value, ...]:
+        """The numbers among record i's labels; a data set that knows them without reading the record says them at once."""
+        return self[i].values
 
     @abc.abstractmethod
     def group(self, i: int) -> str:

@@ -8,9 +8,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo, EmptySplit
+from rsfm.data.datasets.legends import joined_legend
+from rsfm.data.datasets.masks import read_mask
 from rsfm.data.datasets.table import Row, read_table
 from rsfm.data.reading.files import check_exists
 from rsfm.data.reading.labels import check_same_ground, read_label
@@ -44,15 +46,19 @@ class GeoTiffFolder(Dataset):
     Columns (several entries in one CSV cell are parted by ";"; paths count from the table's folder):
         image, images: files that `rsfm.data.reading.scene.open_scene` reads, one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG,
             ENVI, .npy, .mat, a folder of one-band files. `image:<sensor>` (with `date:<sensor>`) instead adds one
-            stream a sensor.
+            stream a sensor, `image:<sensor>/<label>` a second one of the same: "/ascending", "/descending".
         sensor: a key of SENSORS; told from the file where left out.
         date, dates: YYYY-MM-DD, one an image; read from tags and names where left out.
         unit: what the numbers are where that is not plain ("dn", "reflectance", "dB", ...).
         split: any name; without the column only the split "all" is there. "all" is every row.
         scene; tags; caption, captions: words about the whole image.
+        Cells that are empty or hold nan, NA, N/A, None, NULL, NaT or <NA> are missing; so are inf and the fills -9999,
+            -99999, -32768 in a column of numbers. Semicolons and tabs may part the cells, too, as spreadsheets write them.
         value:<name>[unit]: a number; without [unit] a count.
         mask: a one-band file of class numbers on the image's grid; legend: what they mean, "1=water;2=trees".
-            Numbers that the legend lacks, and nodata, are unlabelled.
+            Numbers that the legend lacks, nodata and what is transparent are unlabelled; a number of the legend is its
+            class even where the file declares it as nodata. A picture of colours has a legend of colours,
+            "#0000ff=water;#00aa00=trees". The classes of all rows make one legend.
         value_map:<name>[unit]: a one-band file of numbers on the image's grid, nodata and NaN unlabelled; without
             [unit] pure numbers; one a row. edges: three rising numbers or more, "0;5;10;20;40", the same in all rows
             of one name. What is beyond the outer edges is of the outer class.
@@ -88,6 +94,9 @@ class GeoTiffFolder(Dataset):
         super().__init__(root.parent if self.table else root, ALL)
         self.split = split
 
+    def find(self, root: Path) -> Path:
+        return root if self.table else super().find(root)
+
     def index(self) -> None:
         if self.table is None:
             self.table = next(self.folder / name for name in TABLES if (self.folder / name).is_file())
@@ -97,6 +106,7 @@ class GeoTiffFolder(Dataset):
             lacking = unknown(f"split of {self.table}", self.named, splits)
             raise EmptySplit(str(lacking)) if self.named in self.info.splits else lacking
         _check_rows(rows)
+        self.legend = joined_legend(row.legend for row in rows)
         self.rows = [row for row in rows if self.named in (ALL, row.split)]
         named = {row.value_map.name.lower(): row.value_map for row in self.rows if row.value_map is not None}
         self.maps = tuple(MapScale(name=each.name, unit=each.unit, edges=each.edges) for each in named.values())
@@ -107,18 +117,23 @@ class GeoTiffFolder(Dataset):
     def __getitem__(self, i: int) -> Record:
         row = self.rows[self.check_index(i)]
         record = _read_streams(row)
-        mask = None if row.mask is None else _read_mask(row, record)
+        mask = None if row.mask is None else _read_mask(row, record, self.legend)
         return dataclasses.replace(
             record,
             id=f"geotiff_folder/{row.id}",
             scene=row.scene,
             tags=row.tags,
             captions=row.captions,
-            values=tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values),
+            values=self.label_values(i),
             turns=() if row.question is None else (Turn(question=row.question, answers=(row.answer or "",)),),
             mask=mask,
             value_map=None if row.value_map is None else _read_value_map(row, record),
         )
+
+    def label_values(self, i: int) -> tuple[Value, ...]:
+        """The numbers of a row; no image is read."""
+        row = self.rows[self.check_index(i)]
+        return tuple(Value(name=name, value=value, unit=unit) for name, unit, value in row.values)
 
     def group(self, i: int) -> str:
         return str(self.rows[self.check_index(i)].streams[0].paths[0])
@@ -176,15 +191,28 @@ def _read_streams(row: Row) -> Record:
             records.append(record)
         except UserError as error:
             raise UserError(f"{row.where}, column '{stream.column}': {error}") from None
-    observations = {name: seen for record in records for name, seen in record.observations.items()}
+    observations = {
+        name + (stream.label and f"/{stream.label}"): seen
+        for stream, record in zip(row.streams, records, strict=True)
+        for name, seen in record.observations.items()
+    }
+    if len(observations) < len(records):
+        raise UserError(
+            f"{row.where}: two columns hold images of one sensor. Tell them apart: image:<sensor>/ascending and "
+            "image:<sensor>/descending, or write them as dates of one column."
+        )
     return dataclasses.replace(records[0], observations=observations)
 
 
-def _read_mask(row: Row, record: Record) -> Mask:
-    assert row.mask is not None
-    numbers = _read_label(row, "mask", row.mask, record)
-    numbers = np.where(np.isnan(numbers), -1, numbers).astype(np.int64)
-    return Mask(class_index=_indexes(numbers, tuple(row.legend)), legend=tuple(row.legend.values()))
+def _read_mask(row: Row, record: Record, classes: tuple[str, ...]) -> Mask:
+    assert row.mask is not None and record.grid is not None
+    try:
+        index, notes = read_mask(row.mask, row.legend, classes, record.grid)
+    except UserError as error:
+        raise UserError(f"{row.where}, column 'mask': {error}") from None
+    for note in notes:
+        warnings.warn(f"{row.where}, column 'mask': {note}", stacklevel=2)
+    return Mask(class_index=index, legend=classes)
 
 
 def _read_value_map(row: Row, record: Record) -> ValueMap:
@@ -205,10 +233,3 @@ def _read_label(row: Row, column: str, path: Path, record: Record) -> Float[np.n
     if label.note:
         warnings.warn(f"{row.where}, column '{column}': {label.note}", stacklevel=2)
     return values
-
-
-def _indexes(numbers: Int[np.ndarray, "h w"], known: tuple[int, ...]) -> Int[np.ndarray, "h w"]:
-    out = np.full(numbers.shape, -1, np.int64)
-    for index, number in enumerate(known):
-        out[numbers == number] = index
-    return out

@@ -1,6 +1,5 @@
 """Reads the table of a user's own dataset: CSV or JSONL; each error has its row, its column and what was found."""
 
-import csv
 import dataclasses
 import itertools
 import json
@@ -10,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rsfm.data.datasets.cells import cell_number, csv_rows, is_missing
+from rsfm.data.datasets.legends import Legend, read_legend
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
+from rsfm.sensors.own import SUFFIXES, find_sensor
 from rsfm.types import PURE, MapScale
 
 PLAIN = ("sensor", "unit", "split", "scene", "mask", "legend", "edges", "question", "answer", "id")
@@ -21,7 +23,8 @@ LISTS |= {"captions": "caption"}
 QUANTITY = r"(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?"
 VALUE, VALUE_MAP = re.compile("value:" + QUANTITY), re.compile("value_map:" + QUANTITY)
 FEWEST_EDGES = 3  # of two classes: one class says nothing
-PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>.+)")
+PER_SENSOR = re.compile(r"(?P<kind>images?|dates?):(?P<sensor>[^/]+)(?:/(?P<label>\w+))?")
+LITERAL = ("question", "answer", "caption", "captions")  # "None" and "NA" may be meant there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Stream:
 
     column: str
     sensor: str | None
+    label: str = ""  # tells two streams of one sensor apart: "ascending", "descending"
     paths: tuple[Path, ...]
     dates: tuple[str, ...]
 
@@ -57,7 +61,7 @@ class Row:
     captions: tuple[str, ...] = ()
     values: tuple[tuple[str, str, float], ...] = ()  # name, unit, number
     mask: Path | None = None
-    legend: dict[int, str] = dataclasses.field(default_factory=dict)
+    legend: Legend = Legend()
     value_map: MapFile | None = None
     question: str | None = None
     answer: str | None = None
@@ -84,18 +88,12 @@ def read_table(path: Path) -> list[Row]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        _check_columns(f"{path} row 1", tuple(reader.fieldnames or ()))
-        for row in reader:
-            where = f"{path} row {reader.line_num}"
-            if None in row:
-                raise UserError(
-                    f"{where}: {len(row[None])} cells more than columns. Put text with commas in double quotes."
-                )
-            cells = {key: (value or "").strip() for key, value in row.items()}
-            if any(cells.values()):
-                yield reader.line_num, cells
+    for line, cells in csv_rows(path, check=_check_columns):
+        yield line, {column: None if is_missing(cell, _literal(column)) else cell for column, cell in cells.items()}
+
+
+def _literal(column: str) -> bool:
+    return column in LITERAL
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -109,7 +107,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise UserError(f"{path} row {number}: expected an object {{...}}, found {line[:40]!r}.")
         _check_columns(f"{path} row {number}", tuple(row))
-        yield number, {key: value for key, value in row.items() if value is not None}
+        yield number, {key: value for key, value in row.items() if not is_missing(value, _literal(key))}
 
 
 def _check_columns(where: str, columns: tuple[str, ...]) -> None:
@@ -134,7 +132,7 @@ def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
         lists[name] = lists.get(name, ()) + _entries(where, column, cells.get(column))
     texts = {name: _text(where, name, cells.get(name)) for name in PLAIN if name not in ("legend", "edges")}
     streams = _streams(table, where, cells, lists, texts["sensor"])
-    mask, legend = texts["mask"], _legend(where, cells.get("legend"))
+    mask, legend = texts["mask"], read_legend(where, cells.get("legend"))
     if mask and not legend:
         raise UserError(
             f"{where}, column 'legend': the mask {mask} needs a legend such as 1=water;2=trees, found nothing."
@@ -157,21 +155,32 @@ def _row(table: Path, number: int, cells: dict[str, Any]) -> Row:
     )
 
 
+def _sensor(table: Path, where: str, text: str) -> str:
+    """A name of the table of sensors, or the path of a file that describes one, written beside the table."""
+    name = str(table.parent / text) if text.lower().endswith(SUFFIXES) else text
+    try:
+        find_sensor(name)
+    except UserError as error:
+        raise UserError(f"{where}, column 'sensor': {error}") from None
+    return name
+
+
 def _streams(
     table: Path, where: str, cells: dict[str, Any], lists: dict[str, tuple[str, ...]], sensor: str | None
 ) -> tuple[Stream, ...]:
-    found: dict[str | None, dict[str, tuple[str, ...]]] = {}
+    if sensor is not None:
+        sensor = _sensor(table, where, sensor)
+    found: dict[tuple[str | None, str], dict[str, tuple[str, ...]]] = {}
     if lists["image"]:
-        found[sensor] = {"image": lists["image"], "date": lists["date"]}
+        found[sensor, ""] = {"image": lists["image"], "date": lists["date"]}
     for column, cell in cells.items():
         matched = PER_SENSOR.fullmatch(column)
         if matched and (entries := _entries(where, column, cell)):
-            found.setdefault(matched["sensor"], {})[matched["kind"].removesuffix("s")] = entries
-    if sensor is not None and sensor not in SENSORS:
-        raise UserError(f"{where}, column 'sensor': {unknown('sensor', sensor, SENSORS)}")
+            key = matched["sensor"], matched["label"] or ""
+            found.setdefault(key, {})[matched["kind"].removesuffix("s")] = entries
     streams = []
-    for name, given in found.items():
-        column = "image" if name == sensor else f"image:{name}"
+    for (name, label), given in found.items():
+        column = "image" if (name, label) == (sensor, "") else f"image:{name}{label and f'/{label}'}"
         images, dates = given.get("image", ()), given.get("date", lists["date"])
         if dates and len(dates) != len(images):
             raise UserError(
@@ -179,7 +188,7 @@ def _streams(
             )
         _check_dates(where, dates)
         paths = tuple(table.parent / image for image in images)
-        streams.append(Stream(column=column, sensor=name, paths=paths, dates=dates))
+        streams.append(Stream(column=column, sensor=name, label=label, paths=paths, dates=dates))
     if not streams or not all(stream.paths for stream in streams):
         raise UserError(f"{where}, column 'image': expected the path of an image, found nothing.")
     return tuple(streams)
@@ -195,45 +204,29 @@ def _check_dates(where: str, dates: tuple[str, ...]) -> None:
 
 def _entries(where: str, column: str, cell: Any) -> tuple[str, ...]:
     if isinstance(cell, list):
-        return tuple(_text(where, column, entry) or "" for entry in cell)
+        return tuple(text for entry in cell if (text := _text(where, column, entry)) is not None)
     # A sentence may hold a semicolon: captions are parted by JSON lists only.
     text = _text(where, column, cell)
     if text is None:
         return ()
     return (
-        (text,) if LISTS.get(column) == "caption" else tuple(part.strip() for part in text.split(";") if part.strip())
+        (text,)
+        if LISTS.get(column) == "caption"
+        else tuple(part.strip() for part in text.split(";") if not is_missing(part.strip()))
     )
 
 
 def _text(where: str, column: str, cell: Any) -> str | None:
     if isinstance(cell, dict | list | bool):
         raise UserError(f"{where}, column '{column}': expected text, found {json.dumps(cell)[:60]}.")
-    return None if cell is None or str(cell).strip() == "" else str(cell).strip()
-
-
-def _legend(where: str, cell: Any) -> dict[int, str]:
-    if cell is None or cell == "":
-        return {}
-    pairs = (
-        cell.items() if isinstance(cell, dict) else [part.partition("=")[::2] for part in str(cell).split(";") if part]
-    )
-    legend = {}
-    for number, name in pairs:
-        if not re.fullmatch(r"\s*\d+\s*", str(number)) or not str(name).strip():
-            raise UserError(f"{where}, column 'legend': expected 1=water;2=trees, found '{cell}'.")
-        legend[int(number)] = str(name).strip()
-    return legend
+    return None if is_missing(cell, _literal(column)) else str(cell).strip()
 
 
 def _values(where: str, cells: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
     for column, cell in cells.items():
         matched = VALUE.fullmatch(column)
-        if not matched or cell == "":
-            continue
-        try:
-            yield matched["name"].strip(), (matched["unit"] or "").strip(), float(cell)
-        except (TypeError, ValueError):
-            raise UserError(f"{where}, column '{column}': expected a number, found {cell!r}.") from None
+        if matched and (value := cell_number(f"{where}, column '{column}'", cell)) is not None:
+            yield matched["name"].strip(), (matched["unit"] or "").strip(), value
 
 
 def _map_file(table: Path, where: str, cells: dict[str, Any]) -> MapFile | None:

@@ -23,6 +23,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rsfm.data.reading.formats import HDF5_SIGNATURE, beginning, driver_of
 from rsfm.data.reading.memory import check_fits
 from rsfm.data.reading.virtual import resolved
+from rsfm.data.reading.zarr_store import check_store
 from rsfm.errors import UserError
 
 CACHE_BYTES = 256 << 20  # GDAL's own default is a share of the machine's memory, which a bound on ours could not hold
@@ -191,6 +192,47 @@ def open_envi(path: Path) -> tuple[Any, np.ndarray]:
     if mapped is None or 0 in mapped.shape:
         raise UserError(f"{path}: the ENVI data cannot be mapped: compressed or empty. Export them uncompressed.")
     return image, mapped
+
+
+def open_classic_netcdf(path: Path) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]]:
+    """The variables of a classic NetCDF file: dimensions, numbers, attributes.
+
+    Raises:
+        UserError: larger than memory, which no honest header of a file of this size says.
+        OSError, ValueError, TypeError, KeyError, IndexError, AssertionError: it is damaged.
+    """
+    from scipy.io import netcdf_file
+
+    beginning(path)
+    check_fits(path, (path.stat().st_size,), 2)
+    with netcdf_file(path, "r", mmap=True) as file:  # mapping fails where the file is shorter than declared
+        return {
+            name: (tuple(each.dimensions[: each.data.ndim]), np.array(each.data), dict(each._attributes))
+            for name, each in file.variables.items()
+        }
+
+
+def open_zarr(path: Path) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]]:
+    """The arrays at the top of a Zarr folder: dimensions, numbers, attributes.
+
+    Raises:
+        UserError: links in the folder, a codec that is no compression of numbers, or more than fits into memory.
+        OSError, ValueError, TypeError, KeyError, RuntimeError: it is damaged.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise UserError(f"{path}: reading it needs the package zarr: pip install zarr.") from error
+    check_store(path)
+    group = zarr.open_group(str(path.absolute()), mode="r")
+    arrays = dict(group.arrays())
+    check_fits(path, (sum(each.nbytes for each in arrays.values()),), 1)
+    out = {}
+    for name, each in arrays.items():
+        attributes: dict[str, Any] = dict(each.attrs)
+        named: Any = attributes.get("_ARRAY_DIMENSIONS") or getattr(each.metadata, "dimension_names", None) or ()
+        out[name] = tuple(str(dim) for dim in tuple(named)), np.asarray(each[...]), attributes
+    return out
 
 
 @contextlib.contextmanager

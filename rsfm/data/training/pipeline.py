@@ -8,19 +8,16 @@ import dataclasses
 import math
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import grain
 import jax
 import numpy as np
 
-from rsfm.data.datasets import DATASETS
-from rsfm.data.root import data_root
 from rsfm.data.training.collate import collate
-from rsfm.data.training.prepare import PreparedDataset, is_prepared
+from rsfm.data.training.opening import open_records
 from rsfm.data.training.transforms import AugmentConfig, augment, reference_size
-from rsfm.errors import UserError, lookup
+from rsfm.errors import UserError
 from rsfm.pytree import replace
 from rsfm.types import Array, Mask, Record, Sample
 
@@ -32,8 +29,10 @@ class Source:
     """One dataset's part in a training mixture.
 
     Attributes:
-        dataset: a name in DATASETS, or a folder written by `prepare`.
+        dataset: a name in DATASETS, or the path of a table, a series or a folder written by `prepare`.
         split: of the dataset.
+        root: data folder of a named dataset; "" = RSFM_DATA, else shared/data beside the repository.
+        target: columns of a series to predict.
         tasks: names of the tasks asked in one conversation, each where the record has the labels; () for objectives that
             need no labels.
         objectives: what is learned from the samples: keys of rsfm.objectives.OBJECTIVES.
@@ -51,6 +50,8 @@ class Source:
 
     dataset: str
     split: str = "train"
+    root: str = ""
+    target: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("dialogue",)
     weight: float = 1.0
@@ -113,13 +114,6 @@ class _Packed:
         return replace(self._rest, observations=jax.tree.unflatten(self._structure, leaves))
 
 
-def open_records(dataset: str, split: str) -> Records:
-    """The records of a table entry or of a prepared folder."""
-    if dataset not in DATASETS and is_prepared(Path(dataset)):
-        return PreparedDataset(Path(dataset), split)
-    return lookup(DATASETS, "dataset", dataset)(data_root(), split)
-
-
 def make_batches(
     sources: Sequence[Source],
     to_sample: Callable[[Record, Any, int], Sample],
@@ -129,7 +123,7 @@ def make_batches(
     host: int = 0,
     hosts: int = 1,
     threads: int = 2,
-    open_dataset: Callable[[str, str], Records] = open_records,
+    open_dataset: Callable[..., Records] = open_records,
 ) -> grain.DatasetIterator[Sample]:
     """An endless iterator of stacked Samples. `get_state()` is JSON-able; `set_state` goes on with the same numbers.
 
@@ -140,7 +134,7 @@ def make_batches(
         seed: of order, augmentation and wording.
         host, hosts: this process reads rows [host, host + 1) / hosts of each batch.
         threads: readers.
-        open_dataset: from name and split to records.
+        open_dataset: from name and split, with the source's root as `data` and its `target`, to records.
 
     Example:
         >>> batches = make_batches(config.sources, processor.sample, converse=rsfm.tasks.converse, seed=0)
@@ -150,7 +144,9 @@ def make_batches(
         raise UserError("The mixture is empty: expected at least one source. Add one to `sources`.")
     parts = []
     for number, source in enumerate(sources):
-        records = Cached(open_dataset(source.dataset, source.split), float(source.cache_mb))
+        where: dict[str, Any] = {"data": source.root} if source.root else {}
+        where |= {"target": source.target} if source.target else {}
+        records = Cached(open_dataset(source.dataset, source.split, **where), float(source.cache_mb))
         parts.append(_batches(source, records, to_sample, converse, seed=seed + 1000 * number, host=host, hosts=hosts))
     mixed = parts[0] if len(parts) == 1 else grain.MapDataset.mix(parts, weights=[source.weight for source in sources])
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * max(threads, 1))

@@ -10,11 +10,9 @@ from jaxtyping import Float
 
 from rsfm.heads.base import Fit, Part, Passage
 from rsfm.nn.distributions import Distribution, Mixture, Normal, from_bins, from_quantiles
-from rsfm.quantities import Quantity, check_unit, find, interval
+from rsfm.quantities import Quantity, check_unit, find, interval, units_pattern
 from rsfm.quantities import text as value_text
 from rsfm.types import Value
-
-_UNIT = re.compile(r"\s*(?P<unit>%|ha\b|[A-Za-z]+(?:/[A-Za-z]+)*)")
 
 
 def distribution(outputs: Mapping[str, Any]) -> Distribution:
@@ -44,7 +42,8 @@ def standardized(values: Sequence[Value], fit: Fit, slots: int) -> Float[np.ndar
 
 def number(outputs: Mapping[str, Any], passage: Passage) -> Part:
     """One number with its 90 % interval, in the unit that the text names after it."""
-    match = _UNIT.match(passage.after)
+    match = units_pattern(passage.quantities, "").match(passage.after)
+    match = match if match and match["unit"] else None
     unit = match["unit"] if match and match["unit"] in {q.unit for q in passage.quantities} else ""
     quantity = find(passage.quantities, f"{passage.question} {passage.text}", unit)
     value = _physical(quantity, quantity.name or _subject(passage.after), outputs)

@@ -78,7 +78,7 @@ def generate(
         max_new_tokens: longest text, its end token included.
         key: random key, used where temperature > 0; None = a new one at every call.
         temperature, top_k, top_p: see Sampling.
-        stop: ids that end a text besides the model's end token.
+        stop: ids that end a text besides the model's own end tokens.
         constraint: what may be written; the text is whole even at the length limit.
     """
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
@@ -134,12 +134,13 @@ def make_choice(
         raise UserError(
             f"max_new_tokens {limit}: the shortest answer of this form has {shortest} tokens. Allow as many."
         )
+    ends = decoder_of(model).config
     return Choice(
         key=random_key() if key is None else key,
         temperature=jnp.float32(sampling.temperature or 1.0),
         top_k=jnp.int32(sampling.top_k),
         top_p=jnp.float32(sampling.top_p),
-        stop=jnp.asarray([decoder_of(model).config.end_id, *stop], jnp.int32),
+        stop=jnp.asarray([ends.end_id, *ends.end_ids, *stop], jnp.int32),
         limit=jnp.int32(limit),
         constraint=constraint,
         greedy=sampling.temperature == 0,
@@ -185,14 +186,22 @@ def _begin(graphdef: Any, params: Any, sample: Sample, length: int) -> Writing:
 
 @functools.partial(jax.jit, static_argnums=(0, 4), donate_argnums=2)
 def _advance(graphdef: Any, params: Any, writing: Writing, choice: Choice, count: int) -> tuple[Writing, Array]:
-    return advance(nnx.merge(graphdef, params), writing, choice, count)
+    return advance(nnx.merge(graphdef, params), writing, choice, count)[:2]
 
 
-def begin(model: LanguageModel, sample: Sample, length: int) -> Writing:
-    """Reads the prompts, with room for `length` more tokens. Pure."""
+def begin(model: LanguageModel, sample: Sample, length: int, memory: dict[str, Tokens] | None = None) -> Writing:
+    """Reads the prompts, with room for `length` more tokens. Pure.
+
+    Args:
+        model: writes.
+        sample: prompts.
+        length: room for new tokens.
+        memory: encoded tokens by stream, where they are at hand.
+    """
     decoder = decoder_of(model)
     if isinstance(model, FoundationModel):
-        memory, _ = model.encode(sample.observations, sample.location_deg)
+        if memory is None:
+            memory, _ = model.encode(sample.observations, sample.location_deg)
         prefix, added, images = model.prefix(memory), model.numbers_in(sample), model.images_in(sample, memory)
     else:
         prefix, added, images = _no_prefix(decoder, sample.text_ids.shape[0]), None, None
@@ -213,22 +222,30 @@ def begin(model: LanguageModel, sample: Sample, length: int) -> Writing:
     )
 
 
-def advance(model: LanguageModel, writing: Writing, choice: Choice, count: int) -> tuple[Writing, Int[Array, "b k"]]:
-    """Writes up to `count` more tokens, fewer where every row ends before. Pure."""
+def advance(
+    model: LanguageModel, writing: Writing, choice: Choice, count: int
+) -> tuple[Writing, Int[Array, "b k"], Float[Array, "b k d"]]:
+    """Writes up to `count` more tokens, fewer where every row ends before. Pure.
+
+    Returns:
+        Where the texts stand, the tokens, and the hidden state at each of them, which opens the heads of special tokens.
+    """
     pad = decoder_of(model).config.pad_id
     ids = jnp.full((writing.done.shape[0], count), pad, jnp.int32)
+    states = jnp.zeros((*ids.shape, writing.hidden.shape[-1]), writing.hidden.dtype)
 
-    def unfinished(carry: tuple[Array, Writing, Array]) -> Array:
+    def unfinished(carry: tuple[Array, Writing, Array, Array]) -> Array:
         return (carry[0] < count) & ~carry[1].done.all()
 
-    def one(carry: tuple[Array, Writing, Array]) -> tuple[Array, Writing, Array]:
-        i, now, ids = carry
+    def one(carry: tuple[Array, Writing, Array, Array]) -> tuple[Array, Writing, Array, Array]:
+        i, now, ids, states = carry
         token, state = choose(model.logits(now.hidden[:, None])[:, 0], choice, now.state, now.step)
         token = jnp.where(now.done, pad, token)
         done = now.done | (token[:, None] == choice.stop).any(1)
-        return i + 1, replace(read(model, now, token), done=done, state=state), ids.at[:, i].set(token)
+        new = replace(read(model, now, token), done=done, state=state)
+        return i + 1, new, ids.at[:, i].set(token), states.at[:, i].set(new.hidden)
 
-    return jax.lax.while_loop(unfinished, one, (jnp.int32(0), writing, ids))[1:]
+    return jax.lax.while_loop(unfinished, one, (jnp.int32(0), writing, ids, states))[1:]
 
 
 def read(model: LanguageModel, writing: Writing, token: Int[Array, " b"]) -> Writing:

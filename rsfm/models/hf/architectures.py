@@ -107,6 +107,7 @@ def read_decoder_config(data: Json, *, where: str) -> DecoderConfig:
         tied=bool(data.get("tie_word_embeddings", architecture.tied)),
         context=int(data.get("max_position_embeddings") or 0),
         end_id=end,
+        end_ids=token_ids(data.get("eos_token_id"))[1:],
         pad_id=_first(data.get("pad_token_id"), end),
     )
 
@@ -171,6 +172,12 @@ def _get(data: Json, key: str, where: str) -> Any:
     if key not in data:
         raise UserError(f"{where}: config.json lacks {key}. Give a folder saved by transformers' save_pretrained.")
     return data[key]
+
+
+def token_ids(value: Any) -> tuple[int, ...]:
+    """Ids that a config gives as a number or a list."""
+    listed = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(v for v in listed if isinstance(v, int) and not isinstance(v, bool) and v >= 0))
 
 
 def _first(value: Any, default: int) -> int:

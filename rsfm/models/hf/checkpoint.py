@@ -5,10 +5,13 @@ from pathlib import Path
 from rsfm.models.hf.folder import Checkpoint, download, open_folder
 from rsfm.models.hf.gguf import open_gguf
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
+from rsfm.models.hf.peft import is_adapter, open_adapter
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
     """Opens a folder with config.json and safetensors, a GGUF file, a name of PACKAGED, or a hub id ("Qwen/Qwen3-0.6B").
+
+    A folder of a PEFT LoRA adapter gives its base with the adapter merged in, also where weights lie beside it.
 
     Raises:
         UserError: nothing there, only pickles there, or a file that is not whole.
@@ -16,4 +19,5 @@ def open_checkpoint(name: str | Path) -> Checkpoint:
     path = find_packaged(str(name)) if str(name) in PACKAGED else Path(name)
     if path.suffix == ".gguf":
         return open_gguf(path)
-    return open_folder(path if path.is_dir() else download(str(name)), str(name))
+    folder = path if path.is_dir() else download(str(name))
+    return open_adapter(folder, str(name)) if is_adapter(folder) else open_folder(folder, str(name))

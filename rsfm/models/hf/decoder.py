@@ -4,6 +4,7 @@ l layers · o outputs · i inputs · v vocabulary · d width
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer
 
 from rsfm.errors import UserError
 from rsfm.models.decoder import Decoder, DecoderConfig
-from rsfm.models.hf.architectures import ARCHITECTURES, language_part, read_decoder_config
+from rsfm.models.hf.architectures import ARCHITECTURES, language_part, read_decoder_config, token_ids
 from rsfm.models.hf.checkpoint import open_checkpoint
 from rsfm.models.hf.folder import Checkpoint
 from rsfm.models.hf.report import LoadReport, refuse
@@ -26,7 +27,13 @@ PREFIXES = (
     "model.language_model.",
     "",
 )  # of a language model and of larger ones' part
-FREE_FIELDS = {"vocabulary", "context", "end_id", "pad_id"}  # of DecoderConfig: do not change what a weight means
+FREE_FIELDS = {
+    "vocabulary",
+    "context",
+    "end_id",
+    "end_ids",
+    "pad_id",
+}  # of DecoderConfig: do not change what a weight means
 FREE_BLOCK_FIELDS = {"remat", "unroll", "stacked"}
 VOCABULARY_AXIS = {"embedding": 0, "text_head.output.kernel": 1}
 SELDOM_KEPT = ("rotary_emb.inv_freq",)  # tables some old checkpoints carry; made anew here
@@ -40,7 +47,7 @@ def decoder_config(name: str | Path, *, vocabulary: int = 0) -> DecoderConfig:
         vocabulary: rows of the embedding, where tokens were added to the tokenizer; 0 = as in the checkpoint.
     """
     checkpoint = open_checkpoint(name)
-    return grown(read_decoder_config(checkpoint.config, where=checkpoint.where), vocabulary, checkpoint.where)
+    return grown(_own_config(checkpoint), vocabulary, checkpoint.where)
 
 
 def load_decoder(
@@ -49,7 +56,7 @@ def load_decoder(
     """A Decoder with the weights of a Hugging Face folder, a hub id or a GGUF file.
 
     Args:
-        name: what `open_checkpoint` opens.
+        name: what `open_checkpoint` opens; of a PEFT adapter's folder its base with the adapter merged in.
         vocabulary: rows of the embedding, where tokens were added; the new rows start at the mean of the old.
         allow: names or patterns of tensors that may be missing (they stay as drawn) or unexpected (they are left out).
         dtype: type the parameters are kept in.
@@ -61,7 +68,7 @@ def load_decoder(
     >>> print(report.table())
     """
     checkpoint = open_checkpoint(name)
-    config = grown(read_decoder_config(checkpoint.config, where=checkpoint.where), vocabulary, checkpoint.where)
+    config = grown(_own_config(checkpoint), vocabulary, checkpoint.where)
     check_tokenizer(checkpoint, config.vocabulary)
     tensors, report = convert(checkpoint, config, allow=allow)
     decoder = nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0)))
@@ -81,7 +88,7 @@ def decoder_tensors(
         UserError: `config` has another shape than the checkpoint, beyond vocabulary, remat, unroll and stacked.
     """
     checkpoint = open_checkpoint(name)
-    theirs = read_decoder_config(checkpoint.config, where=checkpoint.where)
+    theirs = _own_config(checkpoint)
     blocks = {f: getattr(config.transformer, f) for f in FREE_BLOCK_FIELDS}
     free = {f: getattr(config, f) for f in FREE_FIELDS}
     fitted = dataclasses.replace(theirs, transformer=dataclasses.replace(theirs.transformer, **blocks), **free)
@@ -93,6 +100,26 @@ def decoder_tensors(
     stacked = dataclasses.replace(config, transformer=dataclasses.replace(config.transformer, stacked=True))
     tensors, report = convert(checkpoint, stacked, allow=allow)
     return restacked(tensors, named_parameters(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))), report
+
+
+def _own_config(checkpoint: Checkpoint) -> DecoderConfig:
+    """The config with every token that ends an answer: of config.json and of generation_config.json beside it."""
+    config = read_decoder_config(checkpoint.config, where=checkpoint.where)
+    path = checkpoint.folder / "generation_config.json" if checkpoint.folder else None
+    if path is None or not path.is_file():
+        return config
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}). Copy it again.") from None
+    more = token_ids(data.get("eos_token_id") if isinstance(data, dict) else None)
+    beyond = next((index for index in more if index >= config.vocabulary), None)
+    if beyond is not None:
+        raise UserError(
+            f"{path}: eos_token_id {beyond} has no row among the embedding's {config.vocabulary}. Copy it again."
+        )
+    ends = dict.fromkeys((*config.end_ids, *more))
+    return dataclasses.replace(config, end_ids=tuple(index for index in ends if index != config.end_id))
 
 
 def grown(config: DecoderConfig, vocabulary: int, where: str) -> DecoderConfig:
@@ -144,6 +171,7 @@ def convert(
         missing=tuple(drawn),
         unexpected=tuple(unexpected),
         resized=tuple(resized),
+        notes=checkpoint.notes,
     )
 
 

@@ -108,7 +108,7 @@ def _as_kind(config: DecoderConfig, kind: str) -> dict[str, Any]:
         "vocab_size": config.vocabulary,
         "max_position_embeddings": config.context,
         "tie_word_embeddings": config.tied,
-        "eos_token_id": config.end_id,
+        "eos_token_id": [config.end_id, *config.end_ids] if config.end_ids else config.end_id,
         "pad_token_id": config.pad_id,
         "bos_token_id": None,
     }

@@ -26,12 +26,14 @@ class Checkpoint:
     config: what config.json holds.
     tensors: name -> a function that reads it.
     folder: of config, weights and tokenizer; None for a GGUF file.
+    notes: what was done to the tensors on the way, for the reader.
     """
 
     where: str
     config: dict[str, Any]
     tensors: Mapping[str, Callable[[], np.ndarray]]
     folder: Path | None
+    notes: tuple[str, ...] = ()
 
 
 def open_folder(path: Path, where: str) -> Checkpoint:
@@ -78,8 +80,7 @@ def open_tensors(folder: Path) -> dict[str, Callable[[], np.ndarray]]:
             pickled = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
             found = f"only {pickled[0]}, a pickle, which is never read" if pickled else "no weights"
             raise UserError(f"{folder}: expected {SINGLE} or {INDEX}, found {found}.")
-        handle = _open(folder / SINGLE)
-        return {name: functools.partial(_read, folder / SINGLE, handle, name) for name in handle.keys()}  # noqa: SIM118
+        return open_safetensors(folder / SINGLE)
     try:
         places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = {name: folder / Path(file).name for name, file in places.items()}
@@ -90,6 +91,12 @@ def open_tensors(folder: Path) -> dict[str, Callable[[], np.ndarray]]:
         if name not in handles[path].keys():  # noqa: SIM118
             raise UserError(f"{path}: lacks {name}, which {INDEX} promises. Download both again.")
     return {name: functools.partial(_read, path, handles[path], name) for name, path in files.items()}
+
+
+def open_safetensors(path: Path) -> dict[str, Callable[[], np.ndarray]]:
+    """The tensors of one safetensors file."""
+    handle = _open(path)
+    return {name: functools.partial(_read, path, handle, name) for name in handle.keys()}  # noqa: SIM118
 
 
 def _open(path: Path) -> Any:

@@ -15,6 +15,7 @@ class LoadReport:
     missing: our tensors that the checkpoint lacks; drawn afresh, because the caller allowed it.
     unexpected: their tensors that have no place here; left out, because the caller allowed it.
     resized: (our name, from what size to what, how), of loaded tensors.
+    notes: what was assumed or done besides, for the reader.
     """
 
     where: str
@@ -22,6 +23,7 @@ class LoadReport:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     resized: tuple[tuple[str, str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def table(self) -> str:
         """A line a tensor, in aligned columns, and a line of totals."""
@@ -35,7 +37,7 @@ class LoadReport:
             f"{len(self.loaded)} loaded, {len(self.missing)} missing, "
             f"{len(self.unexpected)} unexpected, {len(self.resized)} resized"
         )
-        return "\n".join([*lines, f"{self.where}: {counts}"])
+        return "\n".join([*lines, f"{self.where}: {counts}", *(f"note: {note}" for note in self.notes)])
 
 
 def refuse(where: str, missing: Sequence[str], unexpected: Sequence[str], allow: Iterable[str]) -> None:

@@ -4,6 +4,7 @@
 >>> print(report.table())
 """
 
+import dataclasses
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from rsfm.models.hf.checkpoint import open_checkpoint
 from rsfm.models.hf.folder import Checkpoint
 from rsfm.models.hf.report import LoadReport, refuse
 from rsfm.models.hf.vision_configs import (
+    ACTIVATION,
     clip_config,
     dinov2_config,
     dinov3_config,
@@ -32,6 +34,10 @@ from rsfm.models.published.towers import PictureConfig, PictureTower, Towers, To
 from rsfm.nn.weights import assign, named_parameters, read_tensors
 
 # Of training only, or made anew by whoever reads the checkpoint.
+ASSUMED = (
+    "activation gelu is assumed: a file in OpenAI's layout does not say. Weights of OpenAI's own and those tuned from them "
+    '(RemoteCLIP, GeoRSCLIP) were trained with quick_gelu: give activation="quick_gelu".'
+)
 UNUSED = ("embeddings.mask_token", "*.position_ids", "attn_mask", "*.rope_embeddings.*")
 CONFIGS: dict[str, Any] = {
     "clip": clip_config,
@@ -44,14 +50,15 @@ CONFIGS: dict[str, Any] = {
 
 
 def load_towers(
-    name: str | Path, *, activation: str = "gelu", allow: Sequence[str] = ()
+    name: str | Path, *, activation: str = "", allow: Sequence[str] = ()
 ) -> tuple[Towers | PictureTower, LoadReport]:
     """Reads a published checkpoint into our towers, and tells what became of every tensor.
 
     Args:
         name: a folder with config.json and safetensors, a hub id, or a safetensors file in OpenAI's layout (open_clip,
             RemoteCLIP, GeoRSCLIP; tokenizers/open_clip/convert.py makes one of a published .pt).
-        activation: of a file in OpenAI's layout, which does not tell: "quick_gelu" for OpenAI's own weights.
+        activation: of a file in OpenAI's layout, which does not tell: "quick_gelu" for OpenAI's own weights and those tuned
+            from them, "gelu" for most others; "" takes "gelu", and the report says that it is assumed.
         allow: patterns of missing or unexpected names to go on without.
 
     Returns:
@@ -65,15 +72,38 @@ def load_towers(
         return _load_openai(path, activation, allow)
     checkpoint = open_checkpoint(name)
     config = _read_config(checkpoint)
+    _check_activation(config, activation, checkpoint.where)
     module = nnx.eval_shape(lambda: build(config))
     return fill(module, layout(config), checkpoint.tensors, checkpoint.where, allow)
 
 
-def picture_config(name: str | Path) -> PictureConfig:
-    """The config of a published picture tower, for a stream that is to hold it: {"tower": to_json(picture_config(name))}."""
+def picture_config(name: str | Path, *, activation: str = "") -> PictureConfig:
+    """The config of a published picture tower, for a stream that is to hold it: {"tower": to_json(picture_config(name))}.
+
+    Args:
+        name, activation: as of `load_towers`.
+    """
     path = Path(name)
-    config = load_towers(path)[0].config if path.is_file() else _read_config(open_checkpoint(name))
+    if path.is_file():
+        config = load_towers(path, activation=activation)[0].config
+    else:
+        config = _read_config(checkpoint := open_checkpoint(name))
+        _check_activation(config, activation, checkpoint.where)
     return config.picture if isinstance(config, TowersConfig) else config
+
+
+def tells_activation(name: str | Path) -> bool:
+    """Whether a checkpoint says which activation it was trained with: a bare file in OpenAI's layout does not."""
+    return not Path(name).is_file()
+
+
+def _check_activation(config: TowersConfig | PictureConfig, activation: str, where: str) -> None:
+    """Raises where a config.json says another activation than was asked for."""
+    own = (config.picture if isinstance(config, TowersConfig) else config).transformer.activation
+    if activation and lookup(ACTIVATION, "activation", activation) != own:
+        raise UserError(
+            f"{where}: its config.json says the activation {own}, asked for was {activation}. Leave it out."
+        )
 
 
 def _read_config(checkpoint: Checkpoint) -> TowersConfig | PictureConfig:
@@ -87,9 +117,11 @@ def _load_openai(path: Path, activation: str, allow: Sequence[str]) -> tuple[Tow
         raise UserError(
             f"{path}: no tensor visual.conv1.weight, so not OpenAI's layout. Give a folder with config.json."
         )
-    config = openai_config({key: value.shape for key, value in tensors.items()}, activation=activation)
+    config = openai_config({key: value.shape for key, value in tensors.items()}, activation=activation or "gelu")
     module = nnx.eval_shape(lambda: Towers(config, rngs=nnx.Rngs(0)))
-    return fill(module, openai(), {key: partial(tensors.__getitem__, key) for key in tensors}, str(path), allow)
+    sources = {key: partial(tensors.__getitem__, key) for key in tensors}
+    towers, report = fill(module, openai(), sources, str(path), allow)
+    return towers, report if activation else dataclasses.replace(report, notes=(ASSUMED,))
 
 
 def save_towers(folder: str | Path, module: Towers | PictureTower) -> None:
