@@ -32,15 +32,3 @@ def neighbour_share(valid: Bool[Array, "b h w"]) -> Float[Array, "b h w 1"]:
     count = count[:, :-2] + count[:, 1:-1] + count[:, 2:]
     count = count[:, :, :-2] + count[:, :, 1:-1] + count[:, :, 2:]
     return jnp.maximum(count, 1.0)[..., None] / 9.0
-
-
-def bilinear(x: Float[Array, "b r q k"], size: tuple[int, int]) -> Float[Array, "b h w k"]:
-    """Enlarges with pixel centres at half steps and edges held, as two small matrix products."""
-    by_row, by_column = (_weights(have, want).astype(x.dtype) for have, want in zip(x.shape[1:3], size, strict=True))
-    return jnp.einsum("hr,brwk->bhwk", by_row, jnp.einsum("wq,brqk->brwk", by_column, x))
-
-
-def _weights(have: int, want: int) -> Float[Array, "want have"]:
-    """Row i: the shares of the cells that pixel i lies between."""
-    at = jnp.clip((jnp.arange(want) + 0.5) * have / want - 0.5, 0, have - 1)
-    return jnp.clip(1 - jnp.abs(at[:, None] - jnp.arange(have)), min=0)

@@ -12,8 +12,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from rsfm.nn.linear import Linear
-from rsfm.nn.masked_conv import MaskedConv, bilinear, neighbour_share
+from rsfm.nn.masked_conv import MaskedConv, neighbour_share
 from rsfm.nn.norm import RMSNorm
+from rsfm.nn.resample import enlarged
 from rsfm.types import Observation, Pixels, Tokens
 
 
@@ -74,7 +75,7 @@ class MeanNeck(nnx.Module):
         weight = tokens.mask.reshape(*grid, 1).astype(tokens.embeddings.dtype)
         x = jnp.where(tokens.mask[..., None], tokens.embeddings, 0)
         mean = self.from_token(x.reshape(*grid, -1))
-        total, share = (bilinear(part, size) for part in (mean * weight, weight))
+        total, share = (enlarged(part, size) for part in (mean * weight, weight))
         return total / jnp.maximum(share, 1e-6), share
 
 
@@ -87,8 +88,8 @@ def _fine(
         seen = (observation.valid & observation.band_valid.any(-1)[..., None, None]).any(1)
         x = pixels(name, observation) * seen[..., None]
         if seen.shape[1:] != size:
-            weight = bilinear(seen[..., None].astype(x.dtype), size)
-            x, seen = bilinear(x, size) / jnp.maximum(weight, 1e-6), weight[..., 0] > 0.5
+            weight = enlarged(seen[..., None].astype(x.dtype), size)
+            x, seen = enlarged(x, size) / jnp.maximum(weight, 1e-6), weight[..., 0] > 0.5
             x = x * seen[..., None]
         features.append(x)
         valid.append(seen)
