@@ -20,13 +20,15 @@ def resample(table: Float[Array, "r q d"], size: tuple[int, int], kind: str) -> 
     return jnp.einsum("hr,wq,rqd->hwd", rows, columns, table)
 
 
-def enlarged(x: Float[Array, "b r q d"], size: tuple[int, int]) -> Float[Array, "b h w d"]:
+def bilinear(x: Float[Array, "b r q d"], size: tuple[int, int]) -> Float[Array, "b h w d"]:
     """Features between pixel centres, edges held, as two small matrix products."""
-    by_row, by_column = (bilinear(have, want).astype(x.dtype) for have, want in zip(x.shape[1:3], size, strict=True))
+    by_row, by_column = (
+        held_bilinear(have, want).astype(x.dtype) for have, want in zip(x.shape[1:3], size, strict=True)
+    )
     return jnp.einsum("hr,brwd->bhwd", by_row, jnp.einsum("wq,brqd->brwd", by_column, x))
 
 
-def bilinear(have: int, want: int) -> Float[np.ndarray, "want have"]:
+def held_bilinear(have: int, want: int) -> Float[np.ndarray, "want have"]:
     """Shares of the two pixels that each wanted pixel's centre lies between, edges held."""
     at = np.clip((np.arange(want) + 0.5) * have / want - 0.5, 0, have - 1)
     return np.clip(1 - np.abs(at[:, None] - np.arange(have)), 0, None)

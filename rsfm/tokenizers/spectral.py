@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
-from rsfm.nn.resample import bilinear
+from rsfm.nn.resample import held_bilinear
 from rsfm.sensors.display import RED_GREEN_BLUE_UM
 from rsfm.tokenizers.positions import calendar_features, patch_positions
 from rsfm.tokenizers.pyramid import STRIDE, Pyramid
@@ -183,7 +183,7 @@ def resize_kernel(kernel: Float[Array, "g p p k d"], patch: int) -> Float[Array,
     old = kernel.shape[1]
     if old == patch:
         return kernel
-    inverse = np.linalg.pinv(bilinear(old, patch)).astype(np.float32)  # (old, patch)
+    inverse = np.linalg.pinv(held_bilinear(old, patch)).astype(np.float32)  # (old, patch)
     return jnp.einsum("ap,bq,gabkd->gpqkd", inverse, inverse, kernel)
 
 

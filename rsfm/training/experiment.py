@@ -22,6 +22,7 @@ from rsfm.heads import HEADS, head_kind, head_options
 from rsfm.models.foundation import FoundationModel, ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
 from rsfm.models.hf.gguf_tokenizer import save_gguf_tokenizer
+from rsfm.models.hf.hub import check_pinned
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.models.interleave import image_layout
 from rsfm.models.upgrade import released_tensors
@@ -74,10 +75,11 @@ class ExperimentConfig:
         chat_template: conversations are laid out as the tokenizer's own template says, where it brings one; False: in
             our shorter way, without the system message that templates add.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
-        init_parts: by the name of a part of the model: safetensors of that part, or the folder of a released checkpoint
-            that has it.
-        init_decoder: a language model to start the decoder from: a Hugging Face folder, a hub id, a .gguf file or a
-            packaged name. `model.decoder` must have its shape: rsfm.models.hf.decoder_config tells it.
+        check_pinned("init_decoder", config.init_decoder)
+        decoder_config(_weights_of_others(config, config.init_decoder))
+    for part, name in config.init_towers.items():
+        check_pinned(f"init_towers of {part}", name)
+        check_tower(config.model, part, _weights_of_others(config, name))
         init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
             of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
             towered one the whole tower.
@@ -292,8 +294,10 @@ def check_initial(config: ExperimentConfig) -> None:
     if config.init_from and not config.resolve(config.init_from).is_dir():
         raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
     if config.init_decoder:
+        check_pinned("init_decoder", config.init_decoder)
         decoder_config(_weights_of_others(config, config.init_decoder))
     for part, name in config.init_towers.items():
+        check_pinned(f"init_towers of {part}", name)
         check_tower(config.model, part, _weights_of_others(config, name))
     for part, file in config.init_parts.items():
         path = config.resolve(file)
