@@ -75,11 +75,13 @@ class ExperimentConfig:
         chat_template: conversations are laid out as the tokenizer's own template says, where it brings one; False: in
             our shorter way, without the system message that templates add.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
-        check_pinned("init_decoder", config.init_decoder)
-        decoder_config(_weights_of_others(config, config.init_decoder))
-    for part, name in config.init_towers.items():
-        check_pinned(f"init_towers of {part}", name)
-        check_tower(config.model, part, _weights_of_others(config, name))
+        decoder = _weights_of_others(config, config.init_decoder)
+        check_pinned("init_decoder", decoder)
+        decoder_config(decoder)
+    for part, named in config.init_towers.items():
+        tower = _weights_of_others(config, named)
+        check_pinned(f"init_towers of {part}", tower)
+        check_tower(config.model, part, tower)
         init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
             of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
             towered one the whole tower.
@@ -294,11 +296,13 @@ def check_initial(config: ExperimentConfig) -> None:
     if config.init_from and not config.resolve(config.init_from).is_dir():
         raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
     if config.init_decoder:
-        check_pinned("init_decoder", config.init_decoder)
-        decoder_config(_weights_of_others(config, config.init_decoder))
-    for part, name in config.init_towers.items():
-        check_pinned(f"init_towers of {part}", name)
-        check_tower(config.model, part, _weights_of_others(config, name))
+        decoder = _weights_of_others(config, config.init_decoder)
+        check_pinned("init_decoder", decoder)
+        decoder_config(decoder)
+    for part, named in config.init_towers.items():
+        tower = _weights_of_others(config, named)
+        check_pinned(f"init_towers of {part}", tower)
+        check_tower(config.model, part, tower)
     for part, file in config.init_parts.items():
         path = config.resolve(file)
         if not (path / WEIGHTS if path.is_dir() else path).is_file():
