@@ -92,6 +92,7 @@ def finetune(
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
+    from rsfm.training.taught import described
 
     if quantize and not lora:
         raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
@@ -116,6 +117,7 @@ def finetune(
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
+        trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))
         problem = ""
         if calibrate:
             try:

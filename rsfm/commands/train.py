@@ -1,5 +1,6 @@
 """`rsfm train`: a run folder, and in the end a checkpoint, out of a config file."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,13 @@ def train_config(
     from rsfm.training import distributed, loop
     from rsfm.training.engine import JitEngine
     from rsfm.training.overrides import apply_overrides
+    from rsfm.training.taught import described
 
     with distributed.together():
         experiment = apply_overrides(loop.load_config(config), overrides)
         trained = loop.train(experiment, out, resume=resume, change=change, engine=engine or JitEngine)
         if trained.exit_code == 0:
+            trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
             export(trained, out, experiment.name, f"{program} {config} --out {out} {' '.join(overrides)}".strip())
     return trained.exit_code
 
