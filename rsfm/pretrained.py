@@ -8,7 +8,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -27,14 +27,18 @@ from rsfm.models.interleave import image_layout
 from rsfm.models.limits import built, check_config
 from rsfm.models.upgrade import FORMAT, upgraded_model, upgraded_names
 from rsfm.nn.weights import assign, named_parameters, read_tensors, save_weights
-from rsfm.processor import Plan, Processor
+from rsfm.processor import Processor, taught
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import A, adapt, has_adapters, merge_adapters, require_qwix
 from rsfm.types import Answer
 
+if TYPE_CHECKING:
+    from rsfm.answer.session import Session
+
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER, PEFT = "adapter.json", "adapter_config.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
+READING = ("sensor", "dates", "series", "gsd_m", "unit", "bands", "wavelengths_um", "scale", "offset")  # of open_source
 FOUNDATION = "foundation"  # "kind" in config.json where none is named
 PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
 
@@ -87,18 +91,53 @@ class Pretrained:
             bands: names of the file's layers in order, "skip" for one that is no band of the sensor.
             wavelengths_um: of the layers, where the file does not say them: any spectral cube is read by them.
             scale, offset: physical = number * scale + offset, where the file does not say so.
-            options: of rsfm.answer.predict.predict: overlap, batch_size, max_new_tokens, probability, progress.
+            options: of rsfm.answer.predict.predict: form, overlap, batch_size, max_new_tokens, probability, progress.
 
         Returns:
             The answer, in physical units and on the scene's grid.
         """
         from rsfm.answer.footprint import open_source
-        from rsfm.answer.predict import predict
 
         how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
         how |= {"scale": scale, "offset": offset, "series": series, "gsd_m": gsd_m}
-        footprint = open_source(source, sensor=sensor, dates=dates, **how)
-        return predict(self.model, self.processor, footprint, question, **options)
+        opened = open_source(source, sensor=sensor, dates=dates, **how)
+        words = {key: options.pop(key) for key in ("form", "max_new_tokens") if key in options}
+        return self.session(opened, **options).ask(question, **words)
+
+    def session(self, source: Any, **options: Any) -> "Session":
+        """A scene that is asked several questions: each legend is mapped once.
+
+        Args:
+            source: as in `predict`.
+            options: overlap, batch_size, probability, progress; and how the source is read, as in `predict`: sensor, unit, ...
+
+        >>> session = rsfm.load("nano").session("scene.tif")
+        >>> session.map(["water"]), session.ask("How many hectares of water are there?"), session.describe()
+        """
+        from rsfm.answer.footprint import open_source
+        from rsfm.answer.session import Session
+
+        how = {name: options.pop(name) for name in READING if name in options}
+        return Session(self.model, self.processor, open_source(source, **how), **{"name": self.name, **options})
+
+    def map(self, source: Any, classes: Sequence[str] = (), **options: Any) -> Answer:
+        """The map of some classes of a scene, or of the whole legend of its sensors."""
+        return self.session(source, **options).map(classes)
+
+    def estimate(self, source: Any, quantity: str, **options: Any) -> Answer:
+        """A quantity of a scene with its interval, as a map where the checkpoint makes maps of it.
+
+        >>> rsfm.load("nano").estimate(record, "live fuel moisture").values[0]
+        """
+        return self.session(source, **options).estimate(quantity)
+
+    def describe(self, source: Any, **options: Any) -> Answer:
+        """A scene in a sentence."""
+        return self.session(source, **options).describe()
+
+    def ask(self, source: Any, question: str, **options: Any) -> Answer:
+        """The same as `predict`."""
+        return self.predict(source, question, **options)
 
     def ask_many(self, sources: Sequence[Any], question: str, **options: Any) -> list[Answer]:
         """Asks the same question of images that have nothing to do with each other, one answer each, in their order.
@@ -120,10 +159,6 @@ class Pretrained:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
-
-    def plan(self, question: str) -> Plan:
-        """Whether a question asks for a map, and of which classes."""
-        return self.processor.plan(question)
 
 
 def save_checkpoint(
@@ -152,9 +187,17 @@ def save_checkpoint(
         write_json(scratch / "config.json", {"format": FORMAT, **trained, "model": to_json(model.config)})
         processor.save(scratch)
         save_weights(scratch / "model.safetensors", model, dtype=dtype)
-        (scratch / "README.md").write_text(card, encoding="utf-8")
+        (scratch / "README.md").write_text(with_taught(card, processor), encoding="utf-8")
         write_digests(scratch)
     return folder
+
+
+def with_taught(text: str, processor: Processor) -> str:
+    """A card with what the checkpoint was taught, in place of what it says of it already."""
+    head, marker, rest = text.partition(taught.CARD)
+    after = rest[rest.find("\n## ") + 1 :] if marker and "\n## " in rest else ""
+    section = taught.card(processor.config.taught)
+    return "\n".join(part for part in (head.rstrip() + "\n", section, after) if part.strip()) if section else text
 
 
 def load(name_or_folder: str | Path) -> Pretrained | LandCover:

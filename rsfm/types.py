@@ -393,6 +393,8 @@ class Answer:
     value_map: Float[np.ndarray, "h w 3"] | None = None  # value and both ends of its 90 % interval; NaN without data
     grid: GeoGrid | None = None
     notes: tuple[str, ...] = ()  # what the reader should know: no CRS, padded window, clipped interval
+    confidence: float | None = None  # 0..1, how sure the answer is; None where nothing measures it
+    declined: bool = False  # the text says why there is no answer
 
     def to_json(self) -> dict[str, Any]:
         """The JSON a program reads: text, values with interval and unit, class shares of the picture, notes."""
@@ -402,6 +404,10 @@ class Answer:
         if self.mask is not None:
             named = zip(self.mask.legend, self.mask.shares, strict=True)
             out["mask"] = {name: round(share, 4) for name, share in named}
+        if self.confidence is not None:
+            out["confidence"] = round(self.confidence, 4)
+        if self.declined:
+            out["declined"] = True
         if self.notes:
             out["notes"] = list(self.notes)
         return out

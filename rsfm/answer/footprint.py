@@ -120,6 +120,13 @@ class RecordFootprint:
         )
 
 
+def as_footprint(source: Footprint | Scene | Record) -> Footprint:
+    """A footprint of whatever can be predicted."""
+    if isinstance(source, Record):
+        return RecordFootprint(source)
+    return SceneFootprint([source]) if isinstance(source, Scene) else source
+
+
 def open_footprint(
     paths: Sequence[Any],
     *,

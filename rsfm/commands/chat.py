@@ -87,7 +87,13 @@ def chat(
     loaded = pretrained.load_foundation(checkpoint)
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     talk = Conversation(
-        loaded.model, loaded.processor, footprint, system=system, max_new_tokens=max_new_tokens, **options
+        loaded.model,
+        loaded.processor,
+        footprint,
+        system=system,
+        name=loaded.name,
+        max_new_tokens=max_new_tokens,
+        **options,
     )
     print(f"{checkpoint}: {'; '.join(talk.images())}. /help tells what can be asked, /quit leaves.")
     return Terminal(talk, out).run()

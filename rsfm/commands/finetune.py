@@ -89,6 +89,7 @@ def finetune(
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
+    from rsfm.training.taught import described
 
     adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
     loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
@@ -109,6 +110,7 @@ def finetune(
     config = apply_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
+        trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))
         keep(trained, loaded, config, checkpoint, out, command, calibrate)
     return trained.exit_code
 

@@ -19,7 +19,7 @@ def locate(
     scenes: tyro.conf.Positional[tuple[str, ...]],
     *,
     weights: Path | None = None,
-    tower: str = "openai/clip-vit-large-patch14",
+    tower: str = "openai/clip-vit-large-patch14@32bd64288804d66eefd0ccbe215aa642df71cc41",
     top: int = 5,
     sensor: str | None = None,
     out: Path | None = None,
@@ -41,7 +41,7 @@ def locate(
     Args:
         scenes: image files (PNG, JPEG, GeoTIFF, ...), each located on its own.
         weights: folder with GeoCLIP's model.safetensors and gallery.npy; tokenizers/geoclip by default.
-        tower: CLIP as a hub id or a folder.
+        tower: CLIP as a folder or a hub id; owner/name@commit takes the same weights always, without it the commit is noted.
         top: places told for each picture, the likeliest first.
         sensor: of all scenes; left out, it is told from the files.
         out: folder for places.json and places.geojson.
@@ -58,7 +58,7 @@ def locate(
 
     guess = Guesser(weights, tower)
     found = [guess(str(scene), footprint, top) for scene, footprint in zip(scenes, opened, strict=True)]
-    told: dict[str, Any] = {"tower": tower, "scenes": found}
+    told: dict[str, Any] = {"tower": guess.weights, "notes": list(guess.notes), "scenes": found}
     errors = np.array([entry["error_km"] for entry in found if "error_km" in entry])
     if len(errors):
         told["scores"] = {"n": len(errors), **within(errors)}
@@ -69,8 +69,8 @@ def locate(
     if as_json:
         print_json(told)
         return
-    for entry in found:
-        print(entry_text(entry))
+    for line in [*(f"note: {note}" for note in guess.notes), *map(entry_text, found)]:
+        print(line)
     if len(errors) > 1:
         print(", ".join(f"{name} {value:.4g}" for name, value in told["scores"].items()))
     if out is not None:
@@ -78,7 +78,12 @@ def locate(
 
 
 class Guesser:
-    """`guesser(name, footprint, top)`: the likeliest places of a picture; the gallery is embedded once."""
+    """`guesser(name, footprint, top)`: the likeliest places of a picture; the gallery is embedded once.
+
+    Attributes:
+        weights: the tower's folder, or its hub id with the commit taken.
+        notes: what was assumed of the tower.
+    """
 
     def __init__(self, weights: Path | None, tower: str):
         from flax import nnx
@@ -90,7 +95,8 @@ class Guesser:
         from rsfm.models.published.towers import Towers
 
         model, places = load_geoclip(REPOSITORY / "tokenizers" / "geoclip" if weights is None else weights)
-        clip, _ = load_towers(tower)
+        clip, report = load_towers(tower)
+        self.weights, self.notes = report.where, report.notes
         width = model.config.picture_width
         if not isinstance(clip, Towers) or clip.config.picture.project != width:
             found = f"{clip.config.picture.project} wide" if isinstance(clip, Towers) else "a tower without sentences"

@@ -100,14 +100,14 @@ def predict(
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    maps = [question for question in ask if loaded.plan(question).legend] if form else []
-    if maps:
-        raise UserError(f"--form binds answers in words, and '{maps[0]}' is answered by a map. Ask it without --form.")
+    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
+    session = loaded.session(footprint, **options)
+    if form:
+        for question in ask:
+            session.check_form(question, form)
 
     def answers() -> list[Answer]:
-        options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
-        options |= {"form": form, "max_new_tokens": max_new_tokens}
-        return [loaded.predict(footprint, question, **options) for question in ask]
+        return [session.ask(question, form=form, max_new_tokens=max_new_tokens) for question in ask]
 
     sensors = [scene.sensor.name for scene in footprint.scenes]
     about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}

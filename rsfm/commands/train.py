@@ -1,5 +1,6 @@
 """`rsfm train`: a run folder, and in the end a checkpoint, out of a config file."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,14 @@ def train_config(
     from rsfm.training import distributed, loop
     from rsfm.training.engine import JitEngine
     from rsfm.training.overrides import apply_overrides
+    from rsfm.training.taught import described
 
     with distributed.together():
         experiment = apply_overrides(loop.load_config(config), overrides)
         check_overrides(experiment, overrides)
         trained = loop.train(experiment, out, resume=resume, change=change, engine=engine or JitEngine)
         if trained.exit_code == 0:
+            trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
             command = command_line(program, train, {"config": config, "out": out, "overrides": overrides})
             last = experiment.stages[-1].train if experiment.stages else experiment.train
             export(trained, out, experiment.name, command, seed=last.seed)

@@ -17,10 +17,12 @@ from rsfm.config import from_json, read_json, to_json
 from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError
 from rsfm.heads import HEADS, Fit, Part, Passage
+from rsfm.processor.asked import Asked
 from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgraded
 from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
-from rsfm.processor.plan import Plan, plan
+from rsfm.processor.plan import read
+from rsfm.processor.taught import view_of
 from rsfm.quantities import check_question, digits, named_in, read_number
 from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
@@ -144,9 +146,9 @@ class Processor:
 
     # --- out
 
-    def plan(self, question: str) -> Plan:
-        """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
-        return plan(self.config, question)
+    def asked(self, question: str, record: Record) -> Asked:
+        """What a question asks of this checkpoint, about such a record."""
+        return read(self.config, question, view_of(record))
 
     def decode(self, question: str, said: str, outputs: Mapping[str, Any]) -> Answer:
         """The answer that a text with special tokens and the outputs of their heads make, in physical units.

@@ -8,7 +8,8 @@ from flax import nnx
 
 from rsfm.heads import MaskConfig, MaskHead, Spans, Widths
 from rsfm.models.necks import NeckConfig
-from rsfm.models.necks.mean import MeanNeck, mean_grid
+from rsfm.models.necks.gather import mean_grid
+from rsfm.models.necks.mean import MeanNeck
 from rsfm.nn.masked_conv import bilinear
 from rsfm.pytree import replace
 from rsfm.types import Memory, Tokens

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from rsfm.heads import HEADS, Widths
-from rsfm.nn.losses.masked import gaussian_nll, huber, mask_cross_entropy, token_cross_entropy
+from rsfm.nn.losses.masked import gaussian_nll, huber, token_cross_entropy
+from rsfm.nn.losses.masks import mask_cross_entropy
 from rsfm.objectives import OBJECTIVES, Dialogue, DialogueConfig, Reading, make_objective
 from rsfm.pytree import replace
 from rsfm.types import Predictions, Sample

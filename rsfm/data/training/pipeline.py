@@ -177,7 +177,7 @@ def _batches(
         step = _stride(len(records))  # neighbours often share what they lack
         for skip in range(len(records)):
             record = records[(index + skip * step) % len(records)]
-            record = augment(_labelled(record, source), rng, source.augment)
+            record = augment(labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
                 return replace(to_sample(record, dialogue, source.text_length), objectives=source.objectives)
@@ -198,7 +198,7 @@ def _stride(count: int) -> int:
     return next(step for step in range(max(1, round(0.618 * count)), count + 2) if math.gcd(step, count) == 1)
 
 
-def _labelled(record: Record, source: Source) -> Record:
+def labelled(record: Record, source: Source) -> Record:
     """The record with its mask in the source's words and legend; pixels of classes outside the legend have no label."""
     if record.mask is not None:
         shown, names = record.mask.class_index, [source.rename.get(name, (name,)) for name in record.mask.legend]

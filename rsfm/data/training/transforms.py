@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from rsfm.data.reading.grids import location
+from rsfm.data.resample import linear
 from rsfm.pytree import replace
 from rsfm.sensors.observe import at_dates
 from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Observation, Record
@@ -46,6 +47,9 @@ class AugmentConfig:
         tilt: optical values are multiplied by 1 + u x, |u| up to this; x runs from -1 at 0.4 um to 1 at 2.5 um along the
             log wavelength.
         haze: optical values are raised by u (0.45 um / wavelength)^4, |u| up to this, as by Rayleigh scattering.
+        offset: optical values are all raised by u, |u| up to this: what a product's numbers carry and its header does not say.
+        band_gain: each optical band is multiplied by 1 + u of its own, |u| up to this: another instrument's responses and
+            calibration, another correction of the atmosphere.
         backscatter_db: each radar band is raised by u dB, |u| up to this: incidence angle, calibration, terrain correction.
         elevation_m: an elevation is raised by u metres, |u| up to this, so that relief counts and not the height of a place.
         stream_drop: probability of each stream to be marked missing; one always stays.
@@ -67,6 +71,8 @@ class AugmentConfig:
     brightness: float = 0.0
     tilt: float = 0.0
     haze: float = 0.0
+    offset: float = 0.0
+    band_gain: float = 0.0
     backscatter_db: float = 0.0
     elevation_m: float = 0.0
     stream_drop: float = 0.0
@@ -114,6 +120,8 @@ def mosaic(record: Record, rng: np.random.Generator, config: AugmentConfig) -> R
         brightness=config.brightness,
         tilt=config.tilt,
         haze=config.haze,
+        offset=config.offset,
+        band_gain=config.band_gain,
         backscatter_db=config.backscatter_db,
         elevation_m=config.elevation_m,
     )
@@ -218,7 +226,7 @@ def resize(record: Record, height: int, width: int) -> Record:
         if pixels.shape[row : row + 2] == (1, 1):
             return pixels
         for axis, scale in ((row, height / rows), (row + 1, width / columns)):
-            pixels = _resample(np.asarray(pixels), axis, max(1, round(pixels.shape[axis] * scale)))
+            pixels = linear(np.asarray(pixels), axis, max(1, round(pixels.shape[axis] * scale)))
         return pixels
 
     moved = _move(record, resample, np.diag([width / columns, height / rows, 1.0])[:2])
@@ -297,23 +305,6 @@ def _centre(record: Record) -> tuple[float, float] | None:
     return location(grid) or record.location_deg
 
 
-def _resample(pixels: np.ndarray, axis: int, length: int) -> np.ndarray:
-    """One axis resampled to a length, between pixel centres."""
-    old = pixels.shape[axis]
-    place = np.clip((np.arange(length) + 0.5) * old / length - 0.5, 0, old - 1)
-    if not (np.issubdtype(pixels.dtype, np.floating) or pixels.dtype == bool):
-        return np.take(pixels, np.rint(place).astype(int), axis)
-    first = np.minimum(place.astype(int), max(old - 2, 0))
-    before, after = np.take(pixels, first, axis), np.take(pixels, np.minimum(first + 1, old - 1), axis)
-    share = (place - first).reshape([-1 if i == axis else 1 for i in range(pixels.ndim)]).astype(np.float32)
-    if pixels.dtype == bool:
-        return (before | (share == 1)) & (after | (share == 0))
-    if np.isfinite(pixels).all():
-        return before + (after - before) * share
-    # Not NaN * 0: a missing neighbour without weight must not spread.
-    return np.where(share == 1, 0, before * (1 - share)) + np.where(share == 0, 0, after * share)
-
-
 def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:
     if boxes is None:
         return None
@@ -363,14 +354,21 @@ def draw_dates(record: Record, rng: np.random.Generator, count: int) -> Record:
 
 
 def _light(each: Observation, rng: np.random.Generator, config: AugmentConfig) -> Observation:
-    """Another light on the optical bands of one stream."""
+    """Another light, air and calibration on the optical bands of one stream."""
     optical = (each.band_code == 0) & (each.wavelength_um > 0)
-    if not (optical.any() and (config.brightness or config.tilt or config.haze)):
+    if not optical.any():
         return each
     wavelength_um = np.where(optical, each.wavelength_um, 1.0)
-    place = np.clip(2 * np.log(wavelength_um / 0.4) / np.log(2.5 / 0.4) - 1, -1, 1)
-    gain, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
-    lit = each.values * ((1 + gain) * (1 + slope * place)) + scatter * (0.45 / wavelength_um) ** 4
+    gain, shift = np.ones_like(wavelength_um), np.zeros_like(wavelength_um)
+    if config.brightness or config.tilt or config.haze:
+        place = np.clip(2 * np.log(wavelength_um / 0.4) / np.log(2.5 / 0.4) - 1, -1, 1)
+        level, slope, scatter = rng.uniform(-1, 1, 3) * (config.brightness, config.tilt, config.haze)
+        gain, shift = (1 + level) * (1 + slope * place), scatter * (0.45 / wavelength_um) ** 4
+    if config.band_gain:
+        gain = gain * (1 + config.band_gain * rng.uniform(-1, 1, len(gain)))
+    if config.offset:
+        shift = shift + config.offset * rng.uniform(-1, 1)
+    lit = each.values * gain + shift
     return replace(each, values=np.where(optical, lit, each.values).astype(each.values.dtype))
 
 

@@ -13,16 +13,27 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from rsfm.errors import lookup
 from rsfm.heads.base import Fit, Head, Spans, Terms, Widths
 from rsfm.heads.mask.targets import fit_mask, possible_slots
-from rsfm.nn.losses.masked import mask_cross_entropy
+from rsfm.nn.losses.masks import MASK_LOSSES, balancing_weight
 from rsfm.nn.mlp import MLP
 from rsfm.types import Memory, Record, Region
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskConfig:
-    """The mask head has no options: what it looks at is the neck's matter."""
+    """How masks are learned; what the head looks at is the neck's matter.
+
+    Attributes:
+        losses: keys of MASK_LOSSES, added up; the first is the term "mask", another, as "dice", is "mask_dice", which
+            `train.loss.weights` may weigh.
+        balance: pixels are weighed by their class's share of the sample to the power of minus this: 0 all alike, 1 all
+            classes alike.
+    """
+
+    losses: tuple[str, ...] = ("cross_entropy",)
+    balance: float = 0.0
 
 
 class MaskHead(Head):
@@ -44,11 +55,19 @@ class MaskHead(Head):
         return {"logits": logits + bias[..., None].astype(jnp.float32)}
 
     def loss(self, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Terms:
-        """Cross entropy over the slots and "none of them"."""
+        """The config's losses over the slots and "none of them"."""
         asked, target = jnp.asarray(targets["position"]) >= 0, jnp.asarray(targets["mask"])
         labelled = (target != 0) & asked.any(-1)[:, None, None]
         units = labelled.sum(dtype=jnp.float32)
-        return {"": (mask_cross_entropy(outputs["logits"], target, labelled, slot_valid=asked) * units, units)}
+        weight = None
+        if self.config.balance:
+            weight = balancing_weight(target, labelled, asked.shape[-1] + 1, self.config.balance)
+        terms = {}
+        for i, name in enumerate(self.config.losses):
+            loss = lookup(MASK_LOSSES, "mask loss", name)
+            value = loss(outputs["logits"], target, labelled, slot_valid=asked, weight=weight)
+            terms[name if i else ""] = (value * units, units)
+        return terms
 
     @classmethod
     def targets(cls, spans: Sequence[Region], record: Record, fit: Fit, slots: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A Hugging Face folder or hub id as a config and named tensors that are read when asked for."""
+"""A Hugging Face folder as a config and named tensors that are read when they are wanted."""
 
 import dataclasses
 import functools
@@ -14,9 +14,8 @@ from safetensors import SafetensorError, safe_open
 from rsfm.errors import UserError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+_SHARD = re.compile(r"\w[\w.-]*\.safetensors", re.ASCII)
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,23 +40,6 @@ def open_folder(path: Path, where: str) -> Checkpoint:
     return Checkpoint(where=where, config=read_config(path), tensors=open_tensors(path), folder=path)
 
 
-def download(hub_id: str) -> Path:
-    """The folder of a hub id in the local cache, fetched if it is not there."""
-    if not _HUB_ID.fullmatch(hub_id):
-        raise UserError(f"{hub_id}: no such folder. Give one with config.json and {SINGLE}, a .gguf file, or a hub id.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{hub_id}: no folder of that name here, and the hub could not give it ({reason}). "
-            "Give the path of a downloaded folder."
-        ) from error
-
-
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a folder."""
     path = folder / "config.json"
@@ -65,7 +47,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: holds no config.json. Give a folder saved by transformers' save_pretrained.")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}). Copy or download it again.") from error
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected an object, found {type(config).__name__}. Copy or download it again.")
@@ -81,16 +63,28 @@ def open_tensors(folder: Path) -> dict[str, Callable[[], np.ndarray]]:
             found = f"only {pickled[0]}, a pickle, which is never read" if pickled else "no weights"
             raise UserError(f"{folder}: expected {SINGLE} or {INDEX}, found {found}.")
         return open_safetensors(folder / SINGLE)
-    try:
-        places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        files = {name: folder / Path(file).name for name, file in places.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{index}: expected an object with weight_map ({error!r}). Download it again.") from error
+    files = {name: folder / file for name, file in _read_index(index).items()}
     handles = {path: _open(path) for path in set(files.values())}
     for name, path in files.items():
         if name not in handles[path].keys():  # noqa: SIM118
             raise UserError(f"{path}: lacks {name}, which {INDEX} promises. Download both again.")
     return {name: functools.partial(_read, path, handles[path], name) for name, path in files.items()}
+
+
+def _read_index(path: Path) -> dict[str, str]:
+    """Tensor -> the file it is in, of an index; a file is one of the index's own folder."""
+    try:
+        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        files = {str(name): str(file) for name, file in places.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}: expected an object with weight_map ({error!r}). Download it again.") from error
+    for file in files.values():
+        if not _SHARD.fullmatch(file):
+            raise UserError(
+                f"{path}: weight_map names {file!r}. Expected the name of a .safetensors file beside it, without a folder: "
+                "an index reaches no further. Download it again."
+            )
+    return files
 
 
 def open_safetensors(path: Path) -> dict[str, Callable[[], np.ndarray]]:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from rsfm.errors import UserError
-from rsfm.models.hf.folder import INDEX, SINGLE, Checkpoint, download, open_folder, open_safetensors
+from rsfm.models.hf.folder import INDEX, SINGLE, Checkpoint, open_folder, open_safetensors
+from rsfm.models.hf.hub import download
 
 Json = dict[str, Any]
 Tensors = Mapping[str, Callable[[], np.ndarray]]
@@ -98,7 +99,8 @@ def _open_base(folder: Path, config: Json) -> Checkpoint:
     if places:
         return open_folder(places[0], named)
     try:
-        return open_folder(download(named), named)
+        fetched = download(f"{named}@{config['revision']}" if config.get("revision") else named)
+        return dataclasses.replace(open_folder(fetched.path, fetched.name), notes=fetched.notes)
     except UserError as error:
         if any((folder / name).is_file() for name in (SINGLE, INDEX)):
             raise UserError(

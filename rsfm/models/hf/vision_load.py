@@ -74,7 +74,8 @@ def load_towers(
     config = _read_config(checkpoint)
     _check_activation(config, activation, checkpoint.where)
     module = nnx.eval_shape(lambda: build(config))
-    return fill(module, layout(config), checkpoint.tensors, checkpoint.where, allow)
+    towers, report = fill(module, layout(config), checkpoint.tensors, checkpoint.where, allow)
+    return towers, dataclasses.replace(report, notes=(*report.notes, *checkpoint.notes))
 
 
 def picture_config(name: str | Path, *, activation: str = "") -> PictureConfig:

@@ -4,22 +4,25 @@ import dataclasses
 from typing import Any
 
 from rsfm.models.necks.mean import MeanNeck
+from rsfm.models.necks.unet import UnetNeck
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NeckConfig:
     """Attributes:
-    kind: a key of NECKS: how dates meet.
+    kind: a key of NECKS: how streams, dates and scales meet.
     width: channels of the pixels; that of the tokenizers' pixel features.
-    hidden: channels between the two convolutions. On a CPU take 16, 32 or 64: XLA's gradient for 40 or 48 is five
-        times slower.
+    hidden: channels between the two convolutions of "mean"; of the first halving of "unet", whose others have twice as
+        many. On a CPU take 16, 32 or 64: XLA's gradient for 40 or 48 is five times slower.
+    depth: how often "unet" halves rows and columns.
     """
 
     kind: str = "mean"
     width: int = 32
     hidden: int = 32
+    depth: int = 4
 
 
-NECKS: dict[str, Any] = {"mean": MeanNeck}
+NECKS: dict[str, Any] = {"mean": MeanNeck, "unet": UnetNeck}
 
 __all__ = ["NECKS", "NeckConfig"]

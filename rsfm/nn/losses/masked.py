@@ -1,6 +1,6 @@
 """Losses in float32: each takes a mask and returns the mean over what the mask keeps, 0 where it keeps nothing.
 
-b batch · s text · v vocabulary or values · m mask slots · h w pixels
+b batch · s text · v vocabulary or values
 """
 
 import jax
@@ -27,41 +27,6 @@ def token_cross_entropy(
     normalizer = jax.nn.logsumexp(logits, axis=-1)
     picked = jnp.take_along_axis(logits, jnp.where(mask, target, 0)[..., None], axis=-1)[..., 0]
     return masked_mean(normalizer - picked + z_loss * normalizer**2, mask)
-
-
-def slot_logits(
-    logits: Float[Array, "b m h w"], slot_valid: Bool[Array, "b m"] | None = None
-) -> Float[Array, "b h w m+1"]:
-    """Float32 logits of background (0 by definition) and the m slots; one that is not asked for cannot win."""
-    logits = logits.astype(jnp.float32)
-    if slot_valid is not None:
-        logits = jnp.where(slot_valid[..., None, None], logits, -1e9)
-    return jnp.moveaxis(jnp.pad(logits, ((0, 0), (1, 0), (0, 0), (0, 0))), 1, -1)
-
-
-def mask_cross_entropy(
-    logits: Float[Array, "b m h w"],
-    target: Int[Array, "b h w"],
-    mask: Bool[Array, "b h w"],
-    *,
-    slot_valid: Bool[Array, "b m"] | None = None,
-) -> Float[Array, ""]:
-    """Cross entropy over the pixels between the m asked classes and "none of them".
-
-    Where a pixel is known to be of one of several classes, its loss is -log of their summed probability (partial labels:
-    Jin and Ghahramani 2002).
-
-    Args:
-        logits: of the slots; the background's is 0.
-        target: bit i = 1..m set: slot i is possible; bit 0: none of the asked; 0 unlabelled.
-        mask: pixels that count; unlabelled ones never do.
-        slot_valid: False for padded slots.
-    """
-    mask = mask & (target != 0)
-    scores = jnp.where(mask[..., None], slot_logits(logits, slot_valid), 0.0)
-    possible = (target[..., None] >> jnp.arange(scores.shape[-1]) & 1).astype(bool)
-    among = jax.nn.logsumexp(scores, axis=-1, where=possible | ~mask[..., None])
-    return masked_mean(jax.nn.logsumexp(scores, axis=-1) - among, mask)
 
 
 def gaussian_nll(

@@ -270,6 +270,28 @@ def test_light_keeps_radar_and_follows_the_wavelength() -> None:
         np.testing.assert_array_equal(after.observations["coarse"].values, radar.values)
 
 
+def test_an_offset_is_one_number_and_a_band_gain_one_a_band() -> None:
+    """What differs between products of one ground: a constant on all bands of a picture, a factor on each band."""
+    before = record(4, 4)
+    coded = replace(before.observations["coarse"], band_code=np.ones(1, np.int32))
+    before = replace(before, observations={"fine": before.observations["fine"], "coarse": coded})
+    still = AugmentConfig(flip=False, rotate=False)
+    seen = {}
+    for seed in range(3):
+        raised = augment(before, np.random.default_rng(seed), dataclasses.replace(still, offset=0.1))
+        added = raised.observations["fine"].values - before.observations["fine"].values
+        assert np.ptp(added) < 1e-5 and 0 < abs(added.mean()) <= 0.1
+        scaled = augment(before, np.random.default_rng(seed), dataclasses.replace(still, band_gain=0.2))
+        ratio = scaled.observations["fine"].values[0, 1:] / before.observations["fine"].values[0, 1:]
+        assert (
+            np.ptp(ratio, axis=(0, 1)).max() < 1e-5 < np.ptp(ratio, axis=2).min() and abs(ratio - 1).max() <= 0.2 + 1e-5
+        )
+        for after in (raised, scaled):
+            np.testing.assert_array_equal(after.observations["coarse"].values, coded.values)
+        seen[seed] = float(added.mean()), float(ratio[0, 0, 0])
+    assert len(set(seen.values())) == 3, "another draw, another product"
+
+
 @given(seed=seeds)
 def test_a_dropped_stream_has_no_valid_pixel_and_one_with_data_stays(seed: int) -> None:
     before = record(4, 4)

@@ -16,7 +16,6 @@ from rsfm.errors import UserError
 from rsfm.models.decoder import Decoder
 from rsfm.models.decoding import for_decoding
 from rsfm.models.hf import decoder_config, decoder_tensors, export_decoder, load_decoder
-from rsfm.models.hf.folder import download
 from rsfm.nn.weights import named_parameters
 from tests.fixtures.record_decoders import MODELS
 from tests.models.test_decoder_parity import RECORDED, both_ways
@@ -190,21 +189,6 @@ def test_a_tokenizer_larger_than_the_embedding(llama):
     with pytest.raises(UserError, match=r"token ids up to 100, the embedding 96 rows. Give vocabulary=101"):
         load_decoder(llama)
     assert load_decoder(llama, vocabulary=101)[0].config.vocabulary == 101
-
-
-def test_the_hub_cannot_be_reached(monkeypatch):
-    def offline(*_, **__):
-        from huggingface_hub.errors import LocalEntryNotFoundError
-
-        raise LocalEntryNotFoundError("no connection")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(
-        UserError, match=r"nobody/nothing: no folder of that name here, and the hub could not give it \(no"
-    ):
-        load_decoder("nobody/nothing")
-    with pytest.raises(UserError, match="Give one with config.json and model.safetensors"):
-        download("nowhere at all")
 
 
 def test_what_no_architecture_computes_is_not_written(tmp_path):

@@ -12,32 +12,9 @@ from rsfm.nn.losses import masked as losses
 seeds = st.integers(0, 2**16)
 
 
-def softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
 def close(got: jax.Array, wanted: float) -> None:
     assert got.dtype == jnp.float32
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
-
-
-def on_device(loss, *arrays: np.ndarray, slot_valid: np.ndarray, **options: float) -> jax.Array:
-    return loss(*map(jnp.asarray, arrays), slot_valid=jnp.asarray(slot_valid), **options)
-
-
-def mask_case(seed: int):
-    """Random logits of 3 slots, the third padded in sample 1; sets of slots among the valid ones, some empty: unlabelled."""
-    rng = np.random.default_rng(seed)
-    logits, target = 3 * rng.normal(size=(2, 3, 5, 4)), rng.integers(0, 16, size=(2, 5, 4))
-    slot_valid = np.array([[True, True, True], [True, True, False]])
-    target[1] &= 0b111
-    return logits.astype(np.float32), target, rng.random((2, 5, 4)) < 0.8, slot_valid
-
-
-def slot_probability(logits: np.ndarray, slot_valid: np.ndarray) -> np.ndarray:
-    scores = np.where(slot_valid[:, :, None, None], logits.astype(np.float64), -np.inf)
-    return softmax(np.concatenate([np.zeros((2, 1, 5, 4)), scores], 1).transpose(0, 2, 3, 1))
 
 
 @settings(deadline=None, max_examples=20)
@@ -49,32 +26,6 @@ def test_token_cross_entropy(seed, z_loss):
     each = log_z - np.take_along_axis(logits, target[..., None], -1)[..., 0] + z_loss * log_z**2
     got = losses.token_cross_entropy(jnp.float32(logits), jnp.array(target), jnp.array(mask), z_loss=z_loss)
     close(got, each[mask].mean() if mask.any() else 0.0)
-
-
-@settings(deadline=None, max_examples=20)
-@given(seeds)
-def test_mask_cross_entropy(seed):
-    logits, target, mask, slot_valid = mask_case(seed)
-    probability = slot_probability(logits, slot_valid)
-    possible = (target[..., None] >> np.arange(4)) & 1
-    each = -np.log((probability * possible).sum(-1), where=target > 0, out=np.zeros(target.shape))
-    got = on_device(losses.mask_cross_entropy, logits, target, mask, slot_valid=slot_valid)
-    close(got, each[mask & (target > 0)].mean())
-
-
-def test_a_pixel_of_any_class_costs_nothing():
-    """One that may be of every class asked for, or of none of them, says nothing; one of two classes leaves them level."""
-    logits, _, mask, slot_valid = mask_case(0)
-    everything = np.where(slot_valid[:, 2], 0b1111, 0b111)[:, None, None] * np.ones((2, 5, 4), int)
-    value, slope = jax.value_and_grad(losses.mask_cross_entropy)(
-        jnp.asarray(logits), jnp.asarray(everything), jnp.asarray(mask), slot_valid=jnp.asarray(slot_valid)
-    )
-    np.testing.assert_allclose(value, 0, atol=1e-6)
-    np.testing.assert_allclose(slope, 0, atol=1e-6)
-    level = jax.grad(losses.mask_cross_entropy)(
-        jnp.zeros((1, 3, 1, 1)), jnp.full((1, 1, 1), 0b0110), jnp.ones((1, 1, 1), bool)
-    )
-    np.testing.assert_allclose(level[0, :, 0, 0], [-0.25, -0.25, 0.25], atol=1e-6)
 
 
 @settings(deadline=None, max_examples=20)
@@ -113,19 +64,8 @@ def test_scale_of_least_loss_is_the_error():
     np.testing.assert_allclose(slope, 0, atol=1e-6)
 
 
-def test_permuting_slots_with_their_targets_changes_nothing():
-    logits, target, mask, slot_valid = mask_case(1)
-    order = np.array([2, 0, 1])
-    renamed = (target & 1) + sum((target >> (old + 1) & 1) << (new + 1) for new, old in enumerate(order))
-    loss = losses.mask_cross_entropy
-    a = on_device(loss, logits, target, mask, slot_valid=slot_valid)
-    b = on_device(loss, logits[:, order], renamed, mask, slot_valid=slot_valid[:, order])
-    np.testing.assert_allclose(a, b, rtol=1e-6)
-
-
 CASES = {
     "token": lambda x, mask: losses.token_cross_entropy(x, jnp.where(mask, 1, 99), mask, z_loss=1e-3),
-    "mask": lambda x, mask: losses.mask_cross_entropy(jnp.moveaxis(x, -1, 1), jnp.where(mask, 2, 2**20), mask),
     "gaussian": lambda x, mask: losses.gaussian_nll(x[..., 0], x[..., 1] + 5.0, x[..., 2], mask),
     "huber": lambda x, mask: losses.huber(x[..., 0], x[..., 1], mask),
 }
