@@ -76,6 +76,7 @@ def finetune(
         overrides: fields of the config by dotted name.
     """
     from rsfm.commands.data import chosen
+    from rsfm.commands.train import check_overrides
     from rsfm.commands.words import command_line
     from rsfm.data.training.pipeline import Source
 
@@ -108,6 +109,7 @@ def finetune(
         validation=validation,
     )
     config = apply_overrides(config, overrides)
+    check_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
         trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))

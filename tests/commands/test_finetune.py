@@ -56,7 +56,7 @@ def test_what_would_be_ignored_is_refused(words, says, checkpoint, published_dat
     base = [
         checkpoint,
         "--dataset",
-        "fuel_moisture",
+        "aid_rsicd",
         "--data",
         published_data,
         "--out",
@@ -72,7 +72,7 @@ def test_what_would_be_ignored_is_refused(words, says, checkpoint, published_dat
 def test_a_split_is_watched_and_rows_and_cards_name_seed_and_command(
     checkpoint: Path, published_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [checkpoint, "--dataset", "fuel_moisture", "--data", published_data, "--steps", 2, "--batch-size", 4]
+    words = [checkpoint, "--dataset", "aid_rsicd", "--data", published_data, "--steps", 2, "--batch-size", 4]
     words += ["--learning-rate", "1e-3", "--validation", "val", "--train.seed", "1", "--train.eval_batches", "1"]
     first, again = tmp_path / "first", tmp_path / "again"
     assert cli.main(["finetune", *map(str, words), "--out", str(first)]) == 0
@@ -91,7 +91,7 @@ def test_a_split_is_watched_and_rows_and_cards_name_seed_and_command(
         "evaluate",
         first / "model",
         "--dataset",
-        "fuel_moisture",
+        "aid_rsicd",
         "--data",
         published_data,
         "--limit",
