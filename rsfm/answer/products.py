@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
 from rsfm.answer.footprint import Footprint
+from rsfm.data.resample import nearest
 from rsfm.data.writing.overlay import write_overlay
 from rsfm.data.writing.quicklook import quicklook
 from rsfm.data.writing.rasters import write_image, write_mask
@@ -92,7 +90,4 @@ def thinned(mask: Mask, grid: GeoGrid | None, most_pixels: int) -> tuple[Mask, G
 
 def resampled(mask: Mask, height: int, width: int) -> Mask:
     """The mask at another size by nearest neighbour."""
-    rows = ((np.arange(height) + 0.5) * mask.class_index.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * mask.class_index.shape[1] / width).astype(int)
-    index: Int[np.ndarray, "h w"] = mask.class_index[np.ix_(rows, columns)]
-    return Mask(class_index=index, legend=mask.legend)
+    return Mask(class_index=nearest(mask.class_index, height, width), legend=mask.legend)

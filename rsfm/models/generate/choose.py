@@ -1,6 +1,7 @@
 """Which token comes next: the likeliest, or one drawn after temperature, top-k and top-p.   b batch · v vocabulary"""
 
 import dataclasses
+import secrets
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,11 @@ class Sampling:
                 f"temperature {self.temperature:g}, top_k {self.top_k}, top_p {self.top_p:g}: expected temperature >= 0, "
                 "top_k >= 0 and 0 < top_p <= 1. Temperature 0 takes the likeliest token."
             )
+
+
+def random_key(seed: int | None = None) -> Array:
+    """The random key of a seed, which always draws the same; without a seed a new one at every call."""
+    return jax.random.key(secrets.randbits(31) if seed is None else seed)
 
 
 @pytree_dataclass
