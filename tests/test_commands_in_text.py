@@ -266,8 +266,10 @@ def test_examples_of_docstrings_give_what_they_print(name: str) -> None:
         for example in test.examples:
             tree = ast.parse(example.source)
             names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-            known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
-            unknown = {node.id for node in names} - known  # the reader's own: a record, a model, a scene
+            read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+            stored = {node.id for node in names} - read
+            unknown = read - known - stored  # the reader's own: a record, a model, a scene
+            known |= {node.id for node in names}
             if unknown or any(word in example.source for word in READS):
                 break
         else:
