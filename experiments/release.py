@@ -1,11 +1,12 @@
 """Makes the checkpoint folder that is shipped out of a training run.
 
-    python experiments/release.py RUN FOLDER [--calibrate DATASET:SPLIT]
+    python experiments/release.py RUN FOLDER [--window PIXELS] [--calibrate DATASET:SPLIT]
     python experiments/release.py runs/nano rsfm/checkpoints/nano --calibrate fuel_moisture:val
 
 The newest state of the run is taken, with averaged weights where they were kept, and stored in float16. With --calibrate the
 intervals of that data's quantity are stretched about their middle so that nine tenths of the targets lie inside
-(rsfm.metrics.calibration); the split must be one that was not trained on.
+(rsfm.metrics.calibration); the split must be one that was not trained on. With --window the model
+reads pictures in windows of another size than those it was trained in.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
 from rsfm.metrics.calibration import stretch
 from rsfm.models.foundation import FoundationModel
+from rsfm.models.sizes import windowed
 from rsfm.pretrained import save_checkpoint
 from rsfm.processor import Processor
 from rsfm.quantities import find
@@ -32,9 +34,11 @@ from rsfm.training.state import merge
 CARD = Path(__file__).parent / "nano_card.md"
 
 
-def newest(run: Path) -> tuple[FoundationModel, Processor, int]:
-    """Model, processor and step of the newest checkpoint of a run folder."""
+def newest(run: Path, window: int = 0) -> tuple[FoundationModel, Processor, int]:
+    """Model, processor and step of the newest checkpoint of a run folder, in windows of another size if asked."""
     config = load_config(run / "config.json")
+    if window:
+        config = dataclasses.replace(config, model=windowed(config.model, window))
     engine = JitEngine(config.train, make_build(config))
     with Checkpoints(run / "checkpoints") as checkpoints:
         if checkpoints.latest is None:
@@ -65,10 +69,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--window", type=int, default=0, metavar="PIXELS")
     parser.add_argument("--calibrate", metavar="DATASET:SPLIT")
     parser.add_argument("--card", type=Path, default=CARD)
     args = parser.parse_args()
-    model, processor, step = newest(args.run)
+    model, processor, step = newest(args.run, args.window)
     if args.calibrate:
         processor = calibrated(model, processor, *args.calibrate.split(":"))
     card = (

@@ -6,9 +6,10 @@ Result:   experiments/results/retrieval.jsonl; `rsfm results` prints it.
 
 Retrieval both ways between the split's pictures and all their sentences: R@1, R@5, R@10 and their mean mR, 95 % intervals
 over pictures. The baselines take, for each picture, the captions of the ten training pictures most like it, by colour and
-texture statistics or by the frozen EfficientNet-lite0, and compare words. Zero-shot accuracy: the scene whose name, in six
-wordings, lies nearest. Published RSICD numbers (RemoteCLIP mR 35.26, GeoRSCLIP-FT 38.87) are of RSICD's test list of 1,093
-pictures, not of this split, and of towers 20 to 100 times larger.
+texture statistics or by the frozen EfficientNet-lite0, and compare words. Zero-shot: accuracy of the scene whose name, in
+six wordings, lies nearest, and mean average precision (mAP) of all scenes by their shares of probability. Published
+RSICD numbers (RemoteCLIP mR 35.26, GeoRSCLIP-FT 38.87) are of RSICD's test list of 1,093 pictures, not of this split, and of
+towers 20 to 100 times larger.
 n pictures · m sentences · t training pictures
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import tyro
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from experiments.captions import KINDS, NEIGHBOURS, eye, features, nearest
@@ -26,7 +27,8 @@ from experiments.release import newest
 from rsfm.answer.retrieval import Retriever
 from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
-from rsfm.metrics import bootstrap_interval
+from rsfm.metrics import accuracy, bootstrap_interval, mean_average_precision
+from rsfm.metrics.bootstrap import Metric
 from rsfm.metrics.retrieval import RANKS, first_ranks
 from rsfm.pretrained import load_foundation
 from rsfm.scoring.results import BASELINES, append_rows
@@ -47,16 +49,40 @@ def hits(similarity: Float[np.ndarray, "n m"], picture: Int[np.ndarray, " m"]) -
     return np.concatenate([found.astype(float), share], axis=1)
 
 
-def rows(base: Row, hit: Float[np.ndarray, "n 6"], right: Bool[np.ndarray, " n"] | None) -> list[Row]:
-    """Result rows with intervals over pictures."""
-    scores = {name: hit[:, [i]] for i, name in enumerate(NAMES)} | {"mR": hit}
-    if right is not None:
-        scores["zero_shot_accuracy"] = right.astype(float)[:, None]
+def rows(base: Row, hit: Float[np.ndarray, "n 6"], zero_shot: Float[np.ndarray, "n _"] | None = None) -> list[Row]:
+    """Result rows with intervals over pictures.
+
+    Args:
+        base: what all rows say.
+        hit: of `hits`.
+        zero_shot: of each picture which of the c scenes it is (one-hot), then the share of probability of each.
+    """
+    scores: dict[str, tuple[np.ndarray, Metric]] = {name: (hit[:, [i]], mean) for i, name in enumerate(NAMES)}
+    scores["mR"] = (hit, mean)
+    if zero_shot is not None:
+        scores |= {"zero_shot_accuracy": (zero_shot, zero_shot_accuracy), "zero_shot_mAP": (zero_shot, zero_shot_map)}
     made = []
-    for name, values in scores.items():
-        low, high = bootstrap_interval(values, lambda drawn: float(drawn.mean()))
-        made.append(base | {"metric": name, "value": float(values.mean()), "low": low, "high": high, "n": len(values)})
+    for name, (values, metric) in scores.items():
+        low, high = bootstrap_interval(values, metric)
+        made.append(base | {"metric": name, "value": metric(values), "low": low, "high": high, "n": len(values)})
     return made
+
+
+def mean(drawn: Float[np.ndarray, "n k"]) -> float:
+    """Mean of the hits."""
+    return float(drawn.mean())
+
+
+def zero_shot_accuracy(drawn: Float[np.ndarray, "n _"]) -> float:
+    """Share of pictures whose likeliest scene is theirs."""
+    truth, share = np.split(drawn, 2, axis=1)
+    return accuracy(truth.argmax(1) == share.argmax(1))
+
+
+def zero_shot_map(drawn: Float[np.ndarray, "n _"]) -> float:
+    """Mean average precision of the scenes."""
+    truth, share = np.split(drawn, 2, axis=1)
+    return mean_average_precision(truth > 0, share)
 
 
 def neighbours_similarity(
@@ -111,7 +137,7 @@ def baselines(base: Row) -> list[Row]:
     for kind, cosine in KINDS.items():
         similarity = neighbours_similarity(captions, nearest(learn[kind], ask[kind], cosine=cosine), sentences)
         named = base | {"model": f"{kind} + {NEIGHBOURS} nearest captions"}
-        made += rows(named, hits(similarity, picture), None)
+        made += rows(named, hits(similarity, picture))
     return made
 
 
@@ -126,10 +152,10 @@ def scores(base: Row, run: Path) -> list[Row]:
     pictures = retriever.pictures(records)
     similarity = pictures @ retriever.texts(sentences).T
     names = sorted({record.scene for record in records if record.scene})
-    best = (pictures @ retriever.classes(names).T).argmax(1)
-    right = np.array([names[i] == record.scene for i, record in zip(best, records, strict=True)])
+    truth = np.array([[name == record.scene for name in names] for record in records], float)
+    zero_shot = np.concatenate([truth, retriever.classify(records, names)], axis=1)
     named = {"config": run.name, "command": f"python -m experiments.retrieval {run}", "model": run.name}
-    return rows(base | named, hits(similarity, picture), right)
+    return rows(base | named, hits(similarity, picture), zero_shot)
 
 
 def _sentences(records: Sequence[Record]) -> tuple[list[str], Int[np.ndarray, " m"]]:

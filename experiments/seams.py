@@ -16,13 +16,14 @@ import tyro
 from jaxtyping import Float
 
 from rsfm.answer.footprint import Footprint, open_footprint
-from rsfm.answer.predict import map_rows
+from rsfm.answer.maps import map_rows
 from rsfm.answer.windows import Tiling
 from rsfm.data.root import data_root
 from rsfm.metrics import bootstrap_interval
 from rsfm.pretrained import Pretrained, load_foundation
+from rsfm.processor.plan import legend_plan
 
-QUESTION = "Map the land cover: water, trees, crops, built area."
+LEGEND = ("water", "trees", "crops", "built area")
 SCENES = {
     "landsat7_stars/L7_ETMs.tif": "landsat7_etm",
     "geochat_demo/demo_images/04444.png": "aerial_rgb",
@@ -33,7 +34,8 @@ SCENES = {
 
 def probabilities(loaded: Pretrained, footprint: Footprint) -> Float[np.ndarray, "m h w"]:
     """Class probabilities of a whole scene, made of windows."""
-    rows = map_rows(loaded.model, loaded.processor, footprint, QUESTION, batch_size=1)
+    plan = legend_plan(loaded.processor.config, LEGEND)
+    rows = map_rows(loaded.model, loaded.processor, footprint, plan, batch_size=1)
     return np.concatenate([part.probability for part in rows], axis=1)
 
 

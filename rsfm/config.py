@@ -10,6 +10,28 @@ from typing import Any
 from rsfm.errors import UserError, unknown
 
 LARGEST = 64 << 20  # bytes of a file of settings
+PACKAGE = Path(__file__).resolve().parent
+FITTED = PACKAGE / "fitted"  # files that training needs, by the names they have in the repository
+
+
+def resolve(name: str | Path, *, beside: Path | None = None, holds: str = "") -> Path:
+    """The file or folder that a name in a config means.
+
+    A relative name is looked for beside the config's file, in the working folder, among the fitted files that the package
+    carries ("tokenizers/text") and in the repository around the package.
+
+    Args:
+        name: of a file or folder.
+        beside: folder of the config's file.
+        holds: a file that a folder must hold to be the one that is meant.
+
+    Returns:
+        The first that exists; where none does, the name as it stands, for an error that shows it.
+    """
+    path = Path(name).expanduser()
+    folders = (beside, Path(), FITTED, PACKAGE.parent)
+    places = [folder / path for folder in folders if folder is not None]
+    return next((place for place in places if (place / holds).exists()), path)
 
 
 def read_json(path: Path, hint: str) -> Any:

@@ -42,6 +42,11 @@ class Quantity:
     map_edges: tuple[float, ...] = ()
 
     @property
+    def trusted(self) -> bool:
+        """Whether its intervals are told: of a measured quantity that was fitted by name, or calibrated on held-out data."""
+        return bool(self.name and self.unit) or self.stretch != 1.0 or self.widen != 0.0
+
+    @property
     def map_legend(self) -> tuple[str, ...]:
         """Names of the classes between the edges: "0 to 5 m"."""
         return classes_between(self.map_edges, self.unit)

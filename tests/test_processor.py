@@ -9,6 +9,7 @@ from rsfm.data.training.normalize import BandStatistics, normalize
 from rsfm.errors import UserError
 from rsfm.models.sizes import SIZES
 from rsfm.processor import Processor, ProcessorConfig
+from rsfm.processor.plan import legend_plan
 from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -49,21 +50,22 @@ def picture(height: int = 40, width: int = 60, sensor: str = "aerial_rgb", **lab
         ("map the water and the trees", ("water", "trees")),
         ("Map the snow and ice.", ("snow and ice",)),
         ("Where is the water?", ("water",)),
-        ("Segment the land cover: water and snow and ice", ("water", "snow", "ice")),
+        ("Segment the land cover: water and snow and ice", ("water", "snow and ice")),
         ("What scene is this?", ()),
         ("How many trees are there?", ()),
     ],
 )
 def test_plan(processor, question, legend):
-    plan = processor.plan(question)
-    assert plan.legend == legend and plan.answer == " ".join(f"{name} <mask>" for name in legend)
+    asked = processor.asked(question, picture())
+    assert (asked.subjects or (asked.kind == "map" and asked.entry.subjects) or ()) == legend
 
 
 @pytest.mark.parametrize("question", ["Map the land cover.", "Segment the land cover", "Draw a map of the land cover."])
 def test_a_map_is_asked_for_as_in_training_whatever_the_wording(processor, question):
     """Training names the classes in the question; a checkpoint asked in words it never read maps nothing of use."""
     legend = processor.config.legends["land cover"]
-    plan, mask = processor.plan(question), Mask(class_index=np.zeros((2, 2), int), legend=legend)
+    entry, mask = processor.asked(question, picture()).entry, Mask(class_index=np.zeros((2, 2), int), legend=legend)
+    plan = legend_plan(processor.config, entry.subjects)
     turns = {
         Segmentation(subset=0.0, single=0.0).dialogue(picture(mask=mask), np.random.default_rng(i)).turns
         for i in range(20)
@@ -72,15 +74,16 @@ def test_a_map_is_asked_for_as_in_training_whatever_the_wording(processor, quest
 
 
 def test_an_area_is_read_from_a_map(processor):
-    plan = processor.plan("How many hectares of water are there?")
-    assert plan.area == "water" and "water" in plan.legend and plan.answer.count("<mask>") == len(plan.legend)
-    alone = processor.plan("How many hectares of rice are there?")
-    assert alone.legend == ("rice",) and alone.asked == "Map the rice."
+    asked = processor.asked("How many hectares of water are there?", picture())
+    assert asked.kind == "area" and asked.subjects == ("water",) and asked.entry.subjects == LEGENDS["land cover"]
+    alone = processor.asked("How many hectares of rice are there?", picture())
+    assert alone.kind == "area" and alone.entry.subjects == ("rice",)
 
 
 def test_too_many_classes_are_refused(processor):
     with pytest.raises(UserError, match="names 17 classes; this checkpoint maps at most 16"):
-        processor.plan("Map the land cover: " + ", ".join(f"class {i}" for i in range(17)))
+        entry = processor.asked("Map the land cover: " + ", ".join(f"class {i}" for i in range(17)), picture()).entry
+        legend_plan(processor.config, entry.subjects)
 
 
 def test_small_pictures_are_padded_and_large_ones_shrunk(processor):

@@ -20,12 +20,8 @@ On a GPU the adapters get more steps, a larger batch and bfloat16:
 """
 
 import dataclasses
-import json
 
-from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
-from rsfm.data.root import REPOSITORY
-from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.models.connector import ConnectorConfig
@@ -33,10 +29,10 @@ from rsfm.models.decoder import DecoderConfig
 from rsfm.models.sizes import SIZES
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import ProcessorConfig
+from rsfm.processor.fitted import fitted_statistics
 from rsfm.training.config import LoraConfig, OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 NANO = "rsfm/checkpoints/nano"
 LONGEST = 14  # words: a step costs as much as its longest caption; 87 of 100 are not longer
 
@@ -73,7 +69,7 @@ CONFIG = ExperimentConfig(
         connector=ConnectorConfig(kind="perceiver", queries=16, depth=1, heads=6),
         decoder=SMOLLM2,
     ),
-    processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
+    processor=ProcessorConfig(streams={}, statistics=fitted_statistics()),
     train=TrainConfig(
         steps=330,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=20, final_fraction=0.02),

@@ -17,23 +17,18 @@ For the sigmoid loss: objectives={"contrast": {"loss": "sigmoid"}} in train, wit
 """
 
 import dataclasses
-import json
 
-from rsfm.config import from_json
 from rsfm.data.datasets.aid_rsicd import AidRsicd
-from rsfm.data.root import REPOSITORY
-from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import ContrastiveConfig, HeadConfig
 from rsfm.heads.contrastive import RET
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
+from rsfm.processor.fitted import fitted_statistics
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 from rsfm.types import Record
-
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 
 
 class EndedCaptions(AidRsicd):
@@ -61,7 +56,7 @@ CONFIG = ExperimentConfig(
         streams={"optical": SIZES["nano"].streams["optical"]},
         heads={**SIZES["nano"].heads, "contrastive": HeadConfig(options=ContrastiveConfig(width=192))},
     ),
-    processor=ProcessorConfig(streams={}, statistics=from_json(dict[str, BandStatistics], FITTED["sensors"])),
+    processor=ProcessorConfig(streams={}, statistics=fitted_statistics()),
     train=TrainConfig(
         steps=200,
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=30, final_fraction=0.02),

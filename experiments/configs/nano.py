@@ -13,22 +13,17 @@ On a larger machine the same command takes more steps, and the pyramid may learn
 """
 
 import dataclasses
-import json
 
-from rsfm.config import from_json
 from rsfm.data.datasets.indian_pines import LEGEND as CROPS
 from rsfm.data.datasets.terramesh import LEGEND as LAND_COVER
-from rsfm.data.root import REPOSITORY
-from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.models.sizes import SIZES
 from rsfm.processor import ProcessorConfig
-from rsfm.quantities import Quantity
+from rsfm.processor.fitted import fitted_quantities, fitted_statistics
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 # The Slovenian map knows who farms; the global one calls planted grass crops and the rest rangeland.
 EOLEARN_NAMES: dict[str, tuple[str, ...]] = {
     "cultivated land": ("crops",),
@@ -49,8 +44,8 @@ CONFIG = ExperimentConfig(
     model=SIZES["nano"],
     processor=ProcessorConfig(
         streams={},
-        statistics=from_json(dict[str, BandStatistics], FITTED["sensors"]),
-        quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
+        statistics=fitted_statistics(),
+        quantities=fitted_quantities(),
         legends={"land cover": LAND_COVER, "crops": CROPS},
         map_streams=(
             "optical",

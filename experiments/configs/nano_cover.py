@@ -1,8 +1,8 @@
 """Do pixels of several scales, one vocabulary of land cover and many places give nano maps that hold on new ground?
 
 Command:   rsfm train experiments/configs/nano_cover.py --out runs/nano_cover     (starts from the shipped nano)
-           python -m experiments.cover --checkpoints runs/nano_cover              (validation places)
-           python experiments/release.py runs/nano_cover runs/release/nano --calibrate fuel_moisture:val
+           python -m experiments.cover --checkpoints nano runs/release/nano      (validation places, after the next line)
+           python experiments/release.py runs/nano_cover runs/release/nano --window 160 --calibrate fuel_moisture:val
 Data:      training splits only: hls_worldcover306, satclip_s2_global, terramesh (two tiles of three, L2A and L1C), eolearn,
            indian_pines, and the scenes of aid_rsicd and the tags of bigearthnet as weak masks; in the common legend, and where
            a data set has its own, in that too.
@@ -19,8 +19,8 @@ from rsfm.data.landcover import COMMON_NAMES, COVER
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import HeadConfig
-from rsfm.models.foundation import ModelConfig
 from rsfm.models.necks import NeckConfig
+from rsfm.models.sizes import windowed
 from rsfm.training.config import LossConfig, OptimizerConfig, TrainConfig
 from rsfm.training.experiment import load_config
 
@@ -58,17 +58,6 @@ LIT = AugmentConfig(
 PAIR = dataclasses.replace(LIT, stream_drop=0.4, visible_only=0.0)
 
 
-def windowed(model: ModelConfig, size: int) -> ModelConfig:
-    """The model with pictures of another size; no weight depends on it."""
-    streams = {
-        name: dataclasses.replace(stream, spec=dataclasses.replace(stream.spec, size=size))
-        if name in ("optical", "sar", "context")
-        else stream
-        for name, stream in model.streams.items()
-    }
-    return dataclasses.replace(model, streams=streams)
-
-
 def cover(dataset: str, weight: float, split: str = "train", augment: AugmentConfig = LIT, own: bool = False) -> Source:
     """A source of maps in the common legend, or in the data set's own."""
     return Source(
@@ -77,7 +66,7 @@ def cover(dataset: str, weight: float, split: str = "train", augment: AugmentCon
         tasks=("segmentation",),
         weight=weight,
         batch_size=8,
-        text_length=96,
+        text_length=128,
         augment=augment,
         rename={} if own else COMMON_NAMES[dataset],
         legend=() if own else COVER,
@@ -108,7 +97,7 @@ CONFIG = dataclasses.replace(
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=50, final_fraction=0.02, weight_decay=0.05),
         loss=LossConfig(weights=LossConfig().weights | {"mask_dice": 0.5}),
         freeze=("*", "!necks", "!heads.mask", *(f"!tokenizers.{s}.pixel_local" for s in ("optical", "hsi", "sar"))),
-        save_every=100,
+        save_every=25,
         average_decay=0.98,
         eval_every=100,
         eval_batches=4,

@@ -10,9 +10,8 @@ Result:    experiments/results/numbers.jsonl, LOG.md.
 """
 
 import dataclasses
-import json
 
-from rsfm.config import from_json
+from rsfm.config import read_json
 from rsfm.data.root import REPOSITORY
 from rsfm.data.training.pipeline import Source
 from rsfm.heads import HeadConfig, ValueConfig
@@ -22,13 +21,12 @@ from rsfm.models.foundation import ModelConfig
 from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import HeadSlots, ProcessorConfig
-from rsfm.quantities import Quantity
+from rsfm.processor.fitted import fitted_quantities
 from rsfm.text.numeric import NumberConfig, NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
-NUMBERS = json.loads((REPOSITORY / "tokenizers/numeric/edges.json").read_text(encoding="utf-8"))
+NUMBERS = read_json(REPOSITORY / "tokenizers/numeric/edges.json", "Run tokenizers/numeric/fit.py.")
 STACK = TransformerConfig(width=64, depth=2, heads=4, mlp_width=128, unroll=2)
 
 CONFIG = ExperimentConfig(
@@ -42,7 +40,7 @@ CONFIG = ExperimentConfig(
     ),
     processor=ProcessorConfig(
         streams={},
-        quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
+        quantities=fitted_quantities(),
         text_lengths=(120, 184),
         heads={"value": HeadSlots(slots=1)},
     ),

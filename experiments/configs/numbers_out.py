@@ -9,11 +9,7 @@ Result:    experiments/results/numbers.jsonl, LOG.md.
 """
 
 import dataclasses
-import json
 
-from rsfm.config import from_json
-from rsfm.data.root import REPOSITORY
-from rsfm.data.training.normalize import BandStatistics
 from rsfm.data.training.pipeline import Source
 from rsfm.data.training.transforms import AugmentConfig
 from rsfm.heads import HeadConfig, ValueConfig
@@ -23,13 +19,12 @@ from rsfm.models.foundation import ModelConfig, StreamConfig
 from rsfm.models.sizes import VOCABULARY
 from rsfm.nn.transformer import TransformerConfig
 from rsfm.processor import HeadSlots, ProcessorConfig
-from rsfm.quantities import Quantity
+from rsfm.processor.fitted import fitted_quantities, fitted_statistics
 from rsfm.text.numeric import NumericConfig
 from rsfm.training.config import OptimizerConfig, TrainConfig
 from rsfm.training.experiment import ExperimentConfig
 from rsfm.types import StreamSpec
 
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
 STACK = TransformerConfig(width=64, depth=2, heads=4, mlp_width=128, unroll=2)
 
 VALUE = ValueConfig(pooled=4, width=64, hidden=96, depth=1)
@@ -51,8 +46,8 @@ CONFIG = ExperimentConfig(
     ),
     processor=ProcessorConfig(
         streams={},
-        statistics={"fuel_moisture_table": from_json(BandStatistics, FITTED["sensors"]["fuel_moisture_table"])},
-        quantities=from_json(tuple[Quantity, ...], FITTED["quantities"]),
+        statistics={"fuel_moisture_table": fitted_statistics()["fuel_moisture_table"]},
+        quantities=fitted_quantities(),
         text_lengths=(18,),
         heads={"value": HeadSlots(slots=1)},
     ),

@@ -20,6 +20,7 @@ import tyro
 from flax import nnx
 from jaxtyping import Array, Float
 
+from experiments.descent import descend
 from experiments.fuel_moisture.examples import Examples, read
 from experiments.fuel_moisture.fit_remembered import PUBLISHED
 from rsfm.data.root import data_root
@@ -81,12 +82,7 @@ def _epoch(
         said = nnx.merge(graphdef, params)(jax.tree.map(lambda x: x[rows], inputs))
         return huber(said, target[rows], jnp.ones_like(rows, bool))
 
-    def step(carry: tuple[Any, Any], rows: Array) -> tuple[tuple[Any, Any], None]:
-        params, state = carry
-        updates, state = OPTIMIZER.update(jax.grad(loss)(params, rows), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    return jax.lax.scan(step, (params, state), order)[0]
+    return descend(loss, OPTIMIZER, (params, state, None), order)[:2]
 
 
 def main(data: Path | None = None, seeds: tuple[int, ...] = (0, 1, 2, 3, 4)) -> None:

@@ -16,6 +16,7 @@ import tyro
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from experiments.descent import descend
 from experiments.fuel_moisture.examples import Examples, read
 from experiments.fuel_moisture.kernel_memory import group_distances, left_out, negative_log_evidence
 from experiments.fuel_moisture.remembered import RememberedConfig, RememberedRegressor
@@ -64,16 +65,11 @@ def _climb(
 ) -> tuple[Any, Any]:
     """STEPS of Adam on one subset."""
 
-    def loss(params: Any) -> Float[Array, ""]:
+    def loss(params: Any, _: None) -> Float[Array, ""]:
         moved = sum(jnp.sum(jnp.square(a - b)) for a, b in zip(*map(jax.tree.leaves, (params, first)), strict=True))
         return negative_log_evidence(nnx.merge(graphdef, params), distance, target, source) + PRIOR * moved
 
-    def step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], None]:
-        params, state = carry
-        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    return jax.lax.scan(step, (params, state), None, length=STEPS)[0]
+    return descend(loss, optimizer, (params, state, None), None, length=STEPS)[:2]
 
 
 def on_left_out_sites(model: RememberedRegressor) -> tuple[Float[Array, " n"], Float[Array, " n"]]:

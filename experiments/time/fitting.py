@@ -13,6 +13,8 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from experiments.descent import cautious, descend
+
 Batch = dict[str, Array]
 Model = TypeVar("Model", bound=nnx.Module)
 Loss = Callable[[Any, Batch, Array], Float[Array, ""]]
@@ -59,19 +61,12 @@ def _runner(
 
     @jax.jit
     def run(params: Any, data: Batch, n: Array, key: Array) -> Any:
-        def step(carry: tuple[Any, Any, Any], i: Array) -> tuple[tuple[Any, Any, Any], None]:
-            params, moments, mean = carry
+        def drawn_loss(params: Any, i: Array) -> Float[Array, ""]:
             drawn, varied = jax.random.split(jax.random.fold_in(key, i))
             rows = jax.random.randint(drawn, (batch_size,), 0, n)
-            batch = jax.tree.map(lambda x: x[rows], data)
-            gradient = jax.grad(lambda p: loss(nnx.merge(graphdef, p), batch, varied))(params)
-            updates, moments = optimizer.update(gradient, moments, params)
-            params = optax.apply_updates(params, updates)
-            decay = jnp.minimum(average, (1.0 + i) / (10.0 + i))
-            mean = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, mean, params)
-            return (params, moments, mean), None
+            return loss(nnx.merge(graphdef, params), jax.tree.map(lambda x: x[rows], data), varied)
 
-        carry, _ = jax.lax.scan(step, (params, optimizer.init(params), params), jnp.arange(steps))
-        return carry[2]
+        start = (params, optimizer.init(params), params)
+        return descend(drawn_loss, optimizer, start, jnp.arange(steps), decay=cautious(average))[2]
 
     return run

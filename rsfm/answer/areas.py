@@ -1,57 +1,61 @@
-"""The area of a class out of the rows of its map: expected hectares, and an interval from how sure the map is.
-
-h w pixels
-"""
-
-import math
+"""Ground area by class out of the rows of a map.   m classes · h w pixels"""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from rsfm.answer.footprint import Footprint
 from rsfm.data.reading.grids import pixel_areas
-from rsfm.quantities import Z_90
-from rsfm.types import GeoGrid, Value
 
-PATCH = 16  # pixels a side that are right or wrong together: those of one token
 SQUARE_METRES_PER_HA = 10_000.0
+ROWS = 256  # whose ground is looked at together
 
 
-class AreaSum:
-    """Adds up strips of a map at no memory.
+class ClassAreas:
+    """Adds up strips of a map at no memory: what is counted are the map's own pixels, so mask, area and share agree.
 
-    The area is the sum of the pixels' probabilities. Its spread takes a pixel for a coin of its probability, the pixels
-    of a patch for the same coin, and patches for different ones. It says how sure the map is, not how right.
+    Attributes:
+        hectares: on the ground, by class.
+        pixels: by class.
+        seen: pixels with data.
+        seen_ha: their ground.
+        whole_ha: of the footprint.
     """
 
-    def __init__(self, gsd_m: float, grid: GeoGrid | None = None, size: tuple[int, int] | None = None) -> None:
-        """Starts at nothing.
+    def __init__(self, classes: int, footprint: Footprint) -> None:
+        self.hectares: Float[np.ndarray, " m"] = np.zeros(classes)
+        self.pixels: Int[np.ndarray, " m"] = np.zeros(classes, np.int64)
+        self.seen, self.seen_ha = 0, 0.0
+        self._ground = Ground(footprint)
+        self.whole_ha = self._ground.whole_ha()
 
-        Args:
-            gsd_m: edge of a pixel, where the grid does not tell its ground.
-            grid: of the whole map: each pixel counts with its own ground area.
-            size: height and width of the map; the grid is not used where it is of another one.
-        """
-        size = size or ((grid.height, grid.width) if grid else (0, 0))
-        self.pixel_ha, self._ground = gsd_m**2 / SQUARE_METRES_PER_HA, pixel_areas(grid, size)
-        self._expected, self._variance, self._seen = 0.0, 0.0, 0.0
+    def add(self, first: int, class_index: Int[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"]) -> None:
+        """One strip, its first row in the scene, and where there is data."""
+        classes, hectares = class_index[class_index >= 0], self._ground.rows(first, len(class_index))
+        self.pixels += np.bincount(classes, minlength=len(self.pixels))
+        self.hectares += np.bincount(classes, hectares[class_index >= 0], minlength=len(self.pixels))
+        self.seen += int(valid.sum())
+        self.seen_ha += float(hectares[valid].sum())
 
-    def add(self, probability: Float[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"], first: int = 0) -> None:
-        """One strip: the class's probability, where there is data, and the strip's first row in the map."""
-        weight: Float[np.ndarray, ...] = np.ones((1, 1))
-        if self._ground is not None:
-            weight = self._ground.rows(first, len(valid)) / (SQUARE_METRES_PER_HA * self.pixel_ha)
-        chance = np.where(valid, probability, 0.0).astype(np.float64)
-        spread = np.sqrt(np.clip(chance * (1 - chance), 0, None)) * weight
-        rows, columns = (np.arange(0, n, PATCH) for n in chance.shape)
-        patches = np.add.reduceat(np.add.reduceat(spread, rows, axis=0), columns, axis=1)
-        self._expected += float((chance * weight).sum())
-        self._variance += float((patches**2).sum())
-        self._seen += float((valid * weight).sum())
 
-    def value(self, name: str) -> Value:
-        """The area in hectares with its 90 % interval, which the scene bounds."""
-        best, half = self._expected, Z_90 * math.sqrt(self._variance)
-        low, high = max(best - half, 0.0), min(best + half, self._seen)
-        return Value(
-            name=name, value=best * self.pixel_ha, unit="ha", low=low * self.pixel_ha, high=high * self.pixel_ha
-        )
+class Ground:
+    """Hectares of the pixels of a footprint: by its grid where that has ground, else by the ground sampling distance."""
+
+    def __init__(self, footprint: Footprint) -> None:
+        self.height, self.width = footprint.height, footprint.width
+        corner = next(iter(footprint.read((0, 0, 1, 1)).observations.values()))
+        self._pixel_ha = float(corner.gsd_m) ** 2 / SQUARE_METRES_PER_HA
+        self._areas = pixel_areas(footprint.grid, (self.height, self.width))
+
+    def rows(self, first: int, count: int) -> Float[np.ndarray, "h w"]:
+        """Of some rows; NaN where neither grid nor ground sampling distance is known."""
+        if self._areas is None:
+            return np.full((count, self.width), self._pixel_ha)
+        ground = np.asarray(self._areas.rows(first, count), np.float64) / SQUARE_METRES_PER_HA
+        return np.broadcast_to(ground, (count, self.width))
+
+    def whole_ha(self) -> float:
+        """Of all pixels."""
+        if self._areas is None:
+            return self._pixel_ha * self.height * self.width
+        starts = range(0, self.height, ROWS)
+        return float(sum(self.rows(row, min(ROWS, self.height - row)).sum() for row in starts))

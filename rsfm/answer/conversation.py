@@ -7,13 +7,16 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
+from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
-from rsfm.answer.predict import as_footprint, forward, predict, stack, whole, written
+from rsfm.answer.session import Session, from_map
+from rsfm.answer.words import written
 from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
-from rsfm.models.generate import stream
-from rsfm.processor import Processor
+from rsfm.models.generate import random_key, stream
+from rsfm.processor import Asked, Processor
 from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.text import forms
 from rsfm.text.constraint import Constraint, constrain
@@ -35,7 +38,15 @@ class Conversation:
     """
 
     def __init__(
-        self, model: FoundationModel, processor: Processor, footprint: Footprint, *, system: str = "", **options: Any
+        self,
+        model: FoundationModel,
+        processor: Processor,
+        footprint: Footprint,
+        *,
+        system: str = "",
+        name: str = "this checkpoint",
+        seed: int | None = None,
+        **options: Any,
     ):
         """Reads nothing yet.
 
@@ -44,24 +55,25 @@ class Conversation:
             processor: of the same checkpoint.
             footprint: scenes on one grid, or a record.
             system: what the model is told before the first question.
+            name: of the checkpoint, for people.
+            seed: of the draws where the temperature is above 0; None = others every time.
             options: of rsfm.models.generate.stream: temperature, top_k, top_p, max_new_tokens, ...
         """
-        self.model, self.processor, self.footprint = model, processor, as_footprint(footprint)
-        self._writer = for_writing(model)
+        self.session = Session(model, processor, footprint, name=name)
+        self.model, self.processor, self.footprint = model, self.session.compact, self.session.footprint
+        self._writer, self._key = for_writing(model), random_key(seed)
         self.system, self.options = plain(system), {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []
         self.answer: Answer | None = None
         self.forgotten = 0
-        self._record: Record | None = None
         self._constraint: Constraint | None = None
+        self._form = ""
         self._said = ""
 
     @property
     def record(self) -> Record:
         """The footprint as the model sees it whole."""
-        if self._record is None:
-            self._record = whole(self.processor, self.footprint)
-        return self._record
+        return self.session.record
 
     def images(self) -> tuple[str, ...]:
         """Sensor, GSD and date of each image of the scene; "<image>" in a question stands for the next of them."""
@@ -70,6 +82,7 @@ class Conversation:
     def constrain(self, form: str) -> None:
         """From now on answers in words look like this, see rsfm.text.forms.form; "" = free."""
         self._constraint = constrain(forms.form(form), self.processor.text) if form else None
+        self._form = form
 
     def forget(self) -> None:
         """Starts anew."""
@@ -83,22 +96,28 @@ class Conversation:
         """
         question = plain(question)
         self._over([], question)
-        plan = self.processor.plan(question)
-        if plan.legend:
-            answer = predict(self.model, self.processor, self.footprint, question)
-            said = answer.text if plan.area else plan.answer
+        asked = self.session.asked(question)
+        if self._at_once(asked):
+            answer = self.session.ask(question, form=self._form if asked.kind in ("presence", "identity") else "")
+            masks = () if answer.mask is None else answer.mask.legend
+            said = " ".join(f"{name} {MASK}" for name in masks) or answer.text
             yield answer.text
         else:
-            said, told = plan.answer, ""
-            if not said or self._constraint is not None:
-                for piece in self._write(question):
-                    told += piece
-                    yield piece
-                said = self._said
-            answer = self._read(question, said)
+            told = ""
+            for piece in self._write(question):
+                told += piece
+                yield piece
+            said = self._said
+            answer = self.session.trusted(self._read(question, said))
             yield _rest(answer.text, told)
         self.answer = answer
         self.history = [*self._fitting(question), (question, said)]
+
+    def _at_once(self, asked: Asked) -> bool:
+        """Whether the answer is not written word by word: read from a map or a list, declined, or asked as in training."""
+        if not asked.taught or from_map(asked) or asked.kind in ("presence", "identity"):
+            return True
+        return bool(self.processor.config.taught) and not self._form and asked.kind in ("scene", "count", "value")
 
     def _fitting(self, question: str) -> list[tuple[str, str]]:
         """The turns that fit before a question, with some room for the answer; the earliest go first."""
@@ -118,7 +137,8 @@ class Conversation:
         prompt = stack([self.processor.prompt(self.record, question, history=turns, system=self.system)])
         decode, ids, told, held = TextStream(self.processor.text), [], "", False
         ends = (*self.processor.text.end_ids, *self.options.get("stop", ()))
-        for new in stream(self._writer, prompt, constraint=self._constraint, **{**self.options, "stop": ends}):
+        how: dict[str, Any] = {**self.options, "stop": ends, "constraint": self._constraint, "key": self._next_key()}
+        for new in stream(self._writer, prompt, **how):
             row = new[0].tolist()
             ids += row
             piece = decode.push(row)
@@ -129,6 +149,11 @@ class Conversation:
             held = held or len(before) > 1
         every = np.asarray(ids, np.int32)
         self._said = written(self.processor, self.record, question, every, history=turns, system=self.system)
+
+    def _next_key(self) -> Array:
+        """A random key for each answer."""
+        self._key, key = jax.random.split(self._key)
+        return key
 
     def _read(self, question: str, said: str) -> Answer:
         outputs: dict[str, Any] = {}

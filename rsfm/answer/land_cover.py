@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from rsfm.answer import readings
 from rsfm.answer.footprint import Footprint, open_source
+from rsfm.answer.maps import MapRows, collected
 from rsfm.answer.mosaic import mosaic
-from rsfm.answer.predict import MapRows, answer_from_rows
 from rsfm.answer.windows import Tiling
 from rsfm.errors import UserError
 from rsfm.models.published import dynamic_world
 from rsfm.models.published.dynamic_world import LEGEND, PICTURES, WINDOW, DynamicWorld
-from rsfm.processor import Plan, ProcessorConfig
+from rsfm.processor import Asked, Plan, ProcessorConfig, View
+from rsfm.processor.calibration import MapCalibration
 from rsfm.processor.config import HeadSlots
-from rsfm.processor.plan import plan
+from rsfm.processor.plan import legend_plan, read
 from rsfm.types import Answer, Record
 
 QUESTIONS = ProcessorConfig(
@@ -50,14 +52,23 @@ class LandCover:
         return cls(name=folder.name, model=dynamic_world.read_dynamic_world(folder, config))
 
     def plan(self, question: str) -> Plan:
-        """The map a question asks for, and whether it is its area; UserError where it asks for none."""
-        made = plan(QUESTIONS, question)
-        if not made.legend:
+        """The map a question asks for; UserError where it asks for none."""
+        asked = self.asked(question)
+        return legend_plan(QUESTIONS, asked.subjects or LEGEND)
+
+    def asked(self, question: str) -> Asked:
+        """What a question asks for; UserError where no map answers it."""
+        asked = read(QUESTIONS, question, View(sensors=(("sentinel2_l1c", 10.0),)))
+        if asked.entry is None or asked.entry.task != "segmentation":
             raise UserError(
                 f"{self.name} answers by maps of land cover only, and '{question}' asks for none. "
                 'Ask "Map the land cover.", "Map the water." or "How many hectares of trees are there?"'
             )
-        return made
+        return asked
+
+    def session(self, source: Any, **options: Any) -> "LandCoverSession":
+        """A scene that is asked several questions."""
+        return LandCoverSession(self, source, options)
 
     def predict(
         self,
@@ -94,8 +105,10 @@ class LandCover:
         made = self.plan(question)
         notes = (*dynamic_world.readable(footprint.read((0, 0, 1, 1)))[1], *self._unknown(made))
         found = self.rows(footprint, made, overlap=overlap, batch_size=batch_size, progress=progress)
-        answer = answer_from_rows(footprint, question, made, found, probability=probability)
-        return dataclasses.replace(answer, notes=(*answer.notes, *notes))
+        whole = collected(footprint, made.legend, found, probability=probability)
+        answer = readings.READINGS[self.asked(question).kind](whole, made.legend, MapCalibration(places=0))
+        notes = (*footprint.notes, *notes)
+        return dataclasses.replace(answer, question=question, grid=footprint.grid, notes=notes)
 
     def rows(
         self,
@@ -133,6 +146,29 @@ class LandCover:
         if len(unknown) == len(made.legend):
             raise UserError(f"{self.name} has no {', '.join(unknown)}. Its classes: {', '.join(LEGEND)}.")
         return [f"{self.name} has no {', '.join(unknown)}: no pixel is given to it"] if unknown else []
+
+
+@dataclasses.dataclass(frozen=True)
+class LandCoverSession:
+    """Questions about one scene.
+
+    Attributes:
+        checkpoint: which answers.
+        source: the scene.
+        options: of `LandCover.predict`.
+    """
+
+    checkpoint: LandCover
+    source: Any
+    options: dict[str, Any]
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """The answer to one question."""
+        return self.checkpoint.predict(self.source, question, **{**self.options, **options})
+
+    def check_form(self, question: str, form: str) -> None:
+        """Raises UserError: there are no answers in words."""
+        raise UserError(f"--form binds answers in words, and '{question}' is answered by a map. Ask it without --form.")
 
 
 def _readable(record: Record) -> Record:

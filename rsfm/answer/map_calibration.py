@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from rsfm.answer.footprint import RecordFootprint
-from rsfm.answer.predict import map_rows
+from rsfm.answer.maps import map_rows
 from rsfm.errors import UserError
 from rsfm.heads.value import value_quantiles
 from rsfm.metrics.calibration import stretch
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Processor
-from rsfm.tasks import TASKS
+from rsfm.processor.plan import quantity_plan
 from rsfm.types import Record
 
 
@@ -34,11 +34,10 @@ def calibrated(model: FoundationModel, processor: Processor, records: Iterable[R
     for record in records:
         if record.value_map is None:
             continue
-        question = TASKS["value_map"].question(record)
-        quantity = processor.plan(question).quantity
-        if quantity is None:
-            raise UserError(f"{record.id}: this checkpoint makes no map of numbers for '{question}'.")
-        for rows in map_rows(model, processor, RecordFootprint(record), question):
+        plan = quantity_plan(processor.config, record.value_map.name)
+        quantity = plan.quantity
+        assert quantity is not None
+        for rows in map_rows(model, processor, RecordFootprint(record), plan):
             truth = record.value_map.values[rows.first : rows.first + len(rows.class_index)]
             known = np.isfinite(truth) & rows.valid
             levels = value_quantiles(quantity.map_edges, rows.probability[1:])[known]

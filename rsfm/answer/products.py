@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
 from rsfm.answer.footprint import Footprint
+from rsfm.data.resample import nearest
 from rsfm.data.writing.overlay import write_overlay
 from rsfm.data.writing.quicklook import quicklook
 from rsfm.data.writing.rasters import write_image, write_mask
@@ -46,12 +44,8 @@ def write_products(
             names += entry["files"]
         if answer.value_map is not None:
             maps += 1
-            entry["files"] = [f"values{'' if maps == 1 else f'_{maps}'}.tif"]
+            entry["files"] = value_files(folder, answer, footprint.grid, "" if maps == 1 else f"_{maps}")
             names += entry["files"]
-            value = answer.values[0]
-            named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
-            bands = (named, f"{named}, 5 %", f"{named}, 95 %")
-            write_image(folder / entry["files"][0], answer.value_map, footprint.grid, bands)
         told.append(entry)
     (folder / "answer.json").write_text(to_text({**about, "answers": told}) + "\n", encoding="utf-8")
     return names
@@ -63,18 +57,36 @@ def write_map(folder: Path, answer: Answer, footprint: Footprint, suffix: str = 
     Returns:
         The names of the files.
     """
-    mask, grid = answer.mask, footprint.grid
+    mask = answer.mask
     assert mask is not None
-    names = [f"mask{suffix}.tif", f"mask{suffix}.geojson", f"overlay{suffix}.png"]
+    names = map_files(folder, answer, footprint.grid, suffix)
+    rgb = quicklook(footprint.overview(OVERLAY_EDGE))
+    overlay = f"overlay{suffix}.png"
+    write_overlay(folder / overlay, rgb, resampled(mask, *rgb.shape[:2]), title=answer.question)
+    return [*names[:2], overlay, *names[2:]]
+
+
+def map_files(folder: Path, answer: Answer, grid: GeoGrid | None, suffix: str = "") -> list[str]:
+    """Writes what of a map needs no picture: the mask as COG and GeoJSON, its probabilities where the answer has them."""
+    mask = answer.mask
+    assert mask is not None
+    names = [f"mask{suffix}.tif", f"mask{suffix}.geojson"]
     write_mask(folder / names[0], mask, grid)
     coarse, coarse_grid = thinned(mask, grid, POLYGON_PIXELS)
     write_geojson(folder / names[1], mask_features(coarse), coarse_grid)
-    rgb = quicklook(footprint.overview(OVERLAY_EDGE))
-    write_overlay(folder / names[2], rgb, resampled(mask, *rgb.shape[:2]), title=answer.question)
     if answer.probability is not None:
         names.append(f"probability{suffix}.tif")
         write_image(folder / names[-1], answer.probability.transpose(1, 2, 0), grid, mask.legend)
     return names
+
+
+def value_files(folder: Path, answer: Answer, grid: GeoGrid | None, suffix: str = "") -> list[str]:
+    """Writes a map of numbers as a float COG of three bands: the value and both ends of its 90 % interval."""
+    value, name = answer.values[0], f"values{suffix}.tif"
+    assert answer.value_map is not None
+    named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
+    write_image(folder / name, answer.value_map, grid, (named, f"{named}, 5 %", f"{named}, 95 %"))
+    return [name]
 
 
 def thinned(mask: Mask, grid: GeoGrid | None, most_pixels: int) -> tuple[Mask, GeoGrid | None]:
@@ -92,7 +104,4 @@ def thinned(mask: Mask, grid: GeoGrid | None, most_pixels: int) -> tuple[Mask, G
 
 def resampled(mask: Mask, height: int, width: int) -> Mask:
     """The mask at another size by nearest neighbour."""
-    rows = ((np.arange(height) + 0.5) * mask.class_index.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * mask.class_index.shape[1] / width).astype(int)
-    index: Int[np.ndarray, "h w"] = mask.class_index[np.ix_(rows, columns)]
-    return Mask(class_index=index, legend=mask.legend)
+    return Mask(class_index=nearest(mask.class_index, height, width), legend=mask.legend)

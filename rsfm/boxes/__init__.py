@@ -1,6 +1,6 @@
 """Boxes as text, in every convention by its name."""
 
-from rsfm.boxes.codec import decode, decode_polygons, encode, encode_polygons, precision_px
+from rsfm.boxes.codec import decode, encode, precision_px
 from rsfm.boxes.conventions import CONVENTIONS, Convention
 from rsfm.boxes.geometry import center_size_angle, rectangle, smallest_rectangle
 
@@ -9,9 +9,7 @@ __all__ = [
     "Convention",
     "center_size_angle",
     "decode",
-    "decode_polygons",
     "encode",
-    "encode_polygons",
     "precision_px",
     "rectangle",
     "smallest_rectangle",

@@ -7,7 +7,6 @@ shape that is none.
 import itertools
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -53,16 +52,6 @@ def decode(text: str, convention: str, *, size: tuple[int, int] | None = None) -
     shapes, labels = _read(text, convention, size)
     corners = [shape if len(shape) == 4 else smallest_rectangle(shape) for shape in shapes]
     return Boxes(corners=np.array(corners, dtype=float).reshape(-1, 4, 2), labels=tuple(labels))
-
-
-def encode_polygons(polygons: Sequence[Float[np.ndarray, "_ 2"]]) -> str:
-    """Shapes of any number of vertices as text of the convention "polygon"."""
-    return "".join(_write(CONVENTIONS["polygon"], np.asarray(polygon, float), np.ones(2)) for polygon in polygons)
-
-
-def decode_polygons(text: str) -> list[Float[np.ndarray, "_ 2"]]:
-    """The shapes in a text of the convention "polygon", with all their vertices."""
-    return _read(text, "polygon", None)[0]
 
 
 def precision_px(convention: str, corners: Float[np.ndarray, "4 2"], *, size: tuple[int, int] | None = None) -> float:

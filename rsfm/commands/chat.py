@@ -25,6 +25,8 @@ def chat(
     checkpoint: str = "nano",
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
+    series: bool = False,
+    gsd: float | None = None,
     unit: str | None = None,
     bands: tuple[str, ...] = (),
     wavelengths: Path | None = None,
@@ -37,6 +39,7 @@ def chat(
     temperature: float = 0.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    seed: int | None = None,
 ) -> int:
     """Talks about a scene: several questions, each answer written as it comes, earlier turns remembered.
 
@@ -53,6 +56,8 @@ def chat(
         sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
             told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
+        series: the scenes are dates of one place though their files have no georeference that shows it.
+        gsd: metres of a pixel's edge, of files without a georeference.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
         bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
         wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
@@ -62,14 +67,15 @@ def chat(
         out: folder for the maps: mask.tif (COG), mask.geojson, overlay.png, then mask_2.tif and so on.
         system: what the model is told before the first question.
         max_new_tokens: longest answer in tokens.
-        temperature: 0 takes the likeliest token, 1 draws as the model says.
+        temperature: 0 takes the likeliest token, 1 draws as the model says, each time anew.
         top_k: draw only among the k likeliest tokens; 0 = all.
         top_p: draw only among the likeliest tokens that hold this share.
+        seed: of the draws, to repeat them.
     """
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
-    how["allow_vrt"] = allow_vrt
+    how |= {"allow_vrt": allow_vrt, "series": series, "gsd_m": gsd}
     if wavelengths is not None:
         from rsfm.data.reading.wavelengths import read_wavelengths
 
@@ -79,11 +85,17 @@ def chat(
     from rsfm.answer.conversation import Conversation
     from rsfm.models.generate import Sampling
 
-    Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     loaded = pretrained.load_foundation(checkpoint)
-    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     talk = Conversation(
-        loaded.model, loaded.processor, footprint, system=system, max_new_tokens=max_new_tokens, **options
+        loaded.model,
+        loaded.processor,
+        footprint,
+        system=system,
+        name=loaded.name,
+        max_new_tokens=max_new_tokens,
+        **options,
     )
     print(f"{checkpoint}: {'; '.join(talk.images())}. /help tells what can be asked, /quit leaves.")
     return Terminal(talk, out).run()

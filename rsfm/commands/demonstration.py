@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rsfm.answer.footprint import SceneFootprint, open_footprint
-from rsfm.answer.predict import predict
+from rsfm.answer.session import Session
 from rsfm.data.datasets.bigearthnet import extract
 from rsfm.data.writing.overlay import stretch
 from rsfm.data.writing.quicklook import quicklook
@@ -145,9 +145,10 @@ def show(loaded: Pretrained, scratch: Path, *, patch: str = "finland", questions
         ("Sentinel-2 as an RGB picture", "What scene is this?"),
         *(("Sentinel-2 + Sentinel-1", question) for question in questions),
     ]
-    answers = tuple(
-        (seen, predict(loaded.model, loaded.processor, sources[seen], question)) for seen, question in asked
-    )
+    sessions = {
+        seen: Session(loaded.model, loaded.processor, source, name=loaded.name) for seen, source in sources.items()
+    }
+    answers = tuple((seen, sessions[seen].ask(question)) for seen, question in asked)
     return Shown(patch=chosen, footprint=both, answers=answers, labels=tuple(facts["labels"]))
 
 

@@ -16,9 +16,14 @@ def predict(
     ask: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     form: str = "",
     max_new_tokens: int = 64,
+    beams: int = 1,
+    temperature: float = 0.0,
+    seed: int | None = None,
     checkpoint: str = "nano",
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
+    series: bool = False,
+    gsd: float | None = None,
     unit: str | None = None,
     bands: tuple[str, ...] = (),
     wavelengths: Path | None = None,
@@ -32,8 +37,8 @@ def predict(
 ) -> None:
     """Asks questions of scenes of any size and prints the answers; --out keeps the maps.
 
-    Several scenes of one sensor are dates of a series, sorted by date; scenes of several sensors on one grid are read
-    together.
+    Several scenes of one sensor and one place are dates of a series, sorted by date; scenes of several sensors on one grid
+    are read together.
 
     Example:
         rsfm predict scene.tif --sensor sentinel2_l2a --ask "Map the land cover: water, trees, crops." --out answer
@@ -52,10 +57,15 @@ def predict(
             "label: a, b" (one of them), "labels: a, b" (some of them), or "json: SCHEMA" with a JSON schema such as
             {"properties": {"scene": {"enum": ["airport", "forest"]}, "trees": {"type": "integer"}}}.
         max_new_tokens: longest answer in tokens.
+        beams: texts that are written side by side, of which the likeliest is the answer.
+        temperature: 0 takes the likeliest token, 1 draws as the model says, each time anew.
+        seed: of the draws, to repeat them.
         checkpoint: name of a shipped checkpoint, or its folder.
         sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
             told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files' tags or names.
+        series: the scenes are dates of one place though their files have no georeference that shows it.
+        gsd: metres of a pixel's edge, of files without a georeference.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
         bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
         wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
@@ -82,7 +92,7 @@ def predict(
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
-    how["allow_vrt"] = allow_vrt
+    how |= {"allow_vrt": allow_vrt, "series": series, "gsd_m": gsd}
     if wavelengths is not None:
         from rsfm.data.reading.wavelengths import read_wavelengths
 
@@ -91,19 +101,21 @@ def predict(
     from rsfm import pretrained
     from rsfm.answer.products import write_products
     from rsfm.commands.outputs import output_folder, print_json
+    from rsfm.models.generate import Sampling
     from rsfm.text import forms
 
+    sampling = Sampling(temperature=temperature, seed=seed, beams=beams)
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    maps = [question for question in ask if loaded.plan(question).legend] if form else []
-    if maps:
-        raise UserError(f"--form binds answers in words, and '{maps[0]}' is answered by a map. Ask it without --form.")
+    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True, "sampling": sampling}
+    session = loaded.session(footprint, **options)
+    if form:
+        for question in ask:
+            session.check_form(question, form)
 
     def answers() -> list[Answer]:
-        options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
-        options |= {"form": form, "max_new_tokens": max_new_tokens}
-        return [loaded.predict(footprint, question, **options) for question in ask]
+        return [session.ask(question, form=form, max_new_tokens=max_new_tokens) for question in ask]
 
     sensors = [scene.sensor.name for scene in footprint.scenes]
     about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}

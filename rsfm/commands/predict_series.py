@@ -37,7 +37,7 @@ def predict_series(
 
     records = open_dataset(str(path), None, "all")  # before jax: errors come at once
     from rsfm import pretrained
-    from rsfm.answer.predict import answer_records
+    from rsfm.answer.words import answer_records
 
     loaded = pretrained.load_foundation(checkpoint)
     options: dict[str, Any] = {"batch_size": min(BATCH, len(records)), "form": form, "max_new_tokens": max_new_tokens}

@@ -1,6 +1,6 @@
 """One space for pictures and sentences: pooled encoder tokens against the hidden state at the `<ret>` token.
 
-b batch · n tokens · s text · q queued · d text width · c token width · e joint width
+b batch · n tokens · s text · d text width · c token width · e joint width
 A retrieval token read by a language model: FROMAGe (arXiv:2301.13823), in remote sensing RS-CapRet (arXiv:2402.06475).
 """
 
@@ -30,17 +30,11 @@ class ContrastiveConfig:
     width: of the joint space.
     ret_id: id of the token that stands for the text before it; 9 is `<ret>` in our own vocabulary.
     start: the loss it is trained with, "softmax" or "sigmoid": where scale and bias begin.
-    queue: pairs of earlier batches kept as further wrong answers of the softmax loss; 0 = none.
     """
 
     width: int = 256
     ret_id: int = 9
     start: str = "softmax"
-    queue: int = 0
-
-
-class Queued(nnx.Variable):
-    """State of training that is no parameter: not saved with the weights."""
 
 
 class ContrastiveHead(Head):
@@ -60,9 +54,6 @@ class ContrastiveHead(Head):
         scale, bias = STARTS[config.start]
         self.log_scale = nnx.Param(jnp.float32(math.log(scale)), out_sharding=())
         self.bias = nnx.Param(jnp.float32(bias), out_sharding=())
-        empty = jnp.zeros((config.queue, config.width))
-        self.picture_queue = Queued(empty) if config.queue else None
-        self.text_queue = Queued(jnp.copy(empty)) if config.queue else None
 
     @classmethod
     def check_vocabulary(cls, config: ContrastiveConfig, special: Mapping[str, int]) -> None:
@@ -94,21 +85,6 @@ class ContrastiveHead(Head):
     def scale(self) -> Float[Array, ""]:
         """Factor of the products, learned, at most MAX_SCALE."""
         return jnp.minimum(jnp.exp(self.log_scale[...]), MAX_SCALE)
-
-    def queues(self) -> dict[str, Array | None]:
-        """Pairs of earlier batches, the latest first, as the softmax loss takes them; None without a queue."""
-        pictures, texts = self.picture_queue, self.text_queue
-        return {
-            "left_queue": None if pictures is None else pictures[...],
-            "right_queue": None if texts is None else texts[...],
-        }
-
-    def push(self, pictures: Float[Array, "b e"], texts: Float[Array, "b e"], valid: Bool[Array, " b"]) -> None:
-        """Puts the pairs of this batch before those of earlier ones; the oldest fall out. A no-op without a queue."""
-        for queue, new in ((self.picture_queue, pictures), (self.text_queue, texts)):
-            if queue is not None:
-                new = jnp.where(valid[:, None], jax.lax.stop_gradient(new), 0.0)
-                queue[...] = jnp.concatenate([new, queue[...]])[: self.config.queue]
 
 
 def unit(x: Float[Array, "b e"]) -> Float[Array, "b e"]:

@@ -1,5 +1,7 @@
 """One dial: the same architecture from a laptop to a pod."""
 
+import dataclasses
+
 from rsfm.heads import ExpertConfig
 from rsfm.models.connector import ConnectorConfig
 from rsfm.models.decoder import DecoderConfig
@@ -43,6 +45,22 @@ def streams(window: int, *, dates: int = 1) -> dict[str, StreamConfig]:
             tokenizer="coded",
         ),
     }
+
+
+def windowed(model: ModelConfig, size: int) -> ModelConfig:
+    """The model with windows of another size for the streams that have its largest; no weight depends on it.
+
+    >>> windowed(SIZES["nano"], 96).streams["optical"].spec.size
+    96
+    """
+    largest = max(stream.spec.size for stream in model.streams.values())
+    streams = {
+        name: dataclasses.replace(stream, spec=dataclasses.replace(stream.spec, size=size))
+        if stream.spec.size == largest
+        else stream
+        for name, stream in model.streams.items()
+    }
+    return dataclasses.replace(model, streams=streams)
 
 
 def _size(

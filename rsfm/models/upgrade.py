@@ -28,9 +28,13 @@ _PREFIXES = {  # of format 1 -> of format 2
 
 def upgraded_model(data: Any, format: int) -> Any:
     """The JSON of a model's config; what is no config is left for the reader to complain about."""
-    if format >= 2 or not isinstance(data, dict):
+    if not isinstance(data, dict):
         return data
-    data = dict(data)
+    return _without_queues(data if format >= 2 else _heads_of_format_1(dict(data)))
+
+
+def _heads_of_format_1(data: dict[str, Any]) -> dict[str, Any]:
+    """A field of the model for each kind of head becomes an entry of `heads`."""
     experts, value, mask = data.pop("experts", None), data.pop("value", {}), dict(data.pop("mask", None) or {})
     contrastive = data.pop("contrastive", None)
     routed = {} if experts is None else {"experts": experts}
@@ -39,6 +43,15 @@ def upgraded_model(data: Any, format: int) -> Any:
         data["heads"]["contrastive"] = {"options": contrastive}
     width = mask.get("pixel_width", 32)
     data["necks"] = {"pixels": {"width": width, "hidden": mask.get("hidden", 32)}}
+    return data
+
+
+def _without_queues(data: dict[str, Any]) -> dict[str, Any]:
+    """Contrastive heads once had a queue of earlier pairs, which was never saved and is no more."""
+    heads = data.get("heads")
+    for head in heads.values() if isinstance(heads, dict) else ():
+        if isinstance(head, dict) and isinstance(head.get("options"), dict):
+            head["options"] = {name: value for name, value in head["options"].items() if name != "queue"}
     return data
 
 

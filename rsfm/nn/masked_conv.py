@@ -58,12 +58,6 @@ def doubled(x: Float[Array, "b r q k"]) -> Float[Array, "b h w k"]:
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
-def bilinear(x: Float[Array, "b r q k"], size: tuple[int, int]) -> Float[Array, "b h w k"]:
-    """Enlarges with pixel centres at half steps and edges held, as two small matrix products."""
-    by_row, by_column = (_weights(have, want).astype(x.dtype) for have, want in zip(x.shape[1:3], size, strict=True))
-    return jnp.einsum("hr,brwk->bhwk", by_row, jnp.einsum("wq,brqk->brwk", by_column, x))
-
-
 def _kernel(rngs: nnx.Rngs, shape: tuple[int, ...]) -> Float[Array, "r q i o"]:
     return jax.nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")(rngs.params(), shape)
 
@@ -71,9 +65,3 @@ def _kernel(rngs: nnx.Rngs, shape: tuple[int, ...]) -> Float[Array, "r q i o"]:
 def _convolved(x: Float[Array, "b h w i"], kernel: Float[Array, "r q i o"], stride: int) -> Float[Array, "b _ _ o"]:
     layout = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(x, kernel.astype(x.dtype), (stride, stride), "SAME", dimension_numbers=layout)
-
-
-def _weights(have: int, want: int) -> Float[Array, "want have"]:
-    """Row i: the shares of the cells that pixel i lies between."""
-    at = jnp.clip((jnp.arange(want) + 0.5) * have / want - 0.5, 0, have - 1)
-    return jnp.clip(1 - jnp.abs(at[:, None] - jnp.arange(have)), min=0)

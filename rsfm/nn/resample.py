@@ -1,6 +1,7 @@
-"""Tables of learned positions for another grid: small matrices that agree with the reference implementations.
+"""Features and tables of learned positions on a grid of another size, by a small matrix an axis.
 
-r q rows and columns · h w wanted · d width
+b batch · r q rows and columns · h w wanted · d width
+On the host rsfm.data.resample does it for arrays of pixels.
 """
 
 import jax.numpy as jnp
@@ -17,6 +18,20 @@ def resample(table: Float[Array, "r q d"], size: tuple[int, int], kind: str) -> 
     matrix = lookup(MATRICES, "resampling", kind)
     rows, columns = (matrix(have, want).astype(np.float32) for have, want in zip(table.shape[:2], size, strict=True))
     return jnp.einsum("hr,wq,rqd->hwd", rows, columns, table)
+
+
+def bilinear(x: Float[Array, "b r q d"], size: tuple[int, int]) -> Float[Array, "b h w d"]:
+    """Features between pixel centres, edges held, as two small matrix products."""
+    by_row, by_column = (
+        held_bilinear(have, want).astype(x.dtype) for have, want in zip(x.shape[1:3], size, strict=True)
+    )
+    return jnp.einsum("hr,brwd->bhwd", by_row, jnp.einsum("wq,brqd->brwd", by_column, x))
+
+
+def held_bilinear(have: int, want: int) -> Float[np.ndarray, "want have"]:
+    """Shares of the two pixels that each wanted pixel's centre lies between, edges held."""
+    at = np.clip((np.arange(want) + 0.5) * have / want - 0.5, 0, have - 1)
+    return np.clip(1 - np.abs(at[:, None] - np.arange(have)), 0, None)
 
 
 def bicubic(have: int, want: int) -> Float[np.ndarray, "want have"]:

@@ -5,8 +5,9 @@ be there with its shape, and nothing else may be.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,3 +86,29 @@ def assign(module: nnx.Module, tensors: Mapping[str, np.ndarray], *, where: str)
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def restacked(arrays: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    """The same arrays with the layers of transformers stacked or apart, as the names of a model want them.
+
+    "blocks.norm.scale" of a stack holds all layers along its first axis; apart they are "blocks.0.norm.scale",
+    "blocks.1.norm.scale" and so on. Arrays that have a name of the model already, or fit neither way, stay as they are.
+
+    Args:
+        arrays: by dotted name.
+        names: of the model's parameters.
+    """
+    out: dict[str, Any] = {}
+    layers: dict[str, dict[int, Any]] = {}
+    for name, array in arrays.items():
+        stack, _, inner = name.partition(".blocks.")
+        number, _, rest = inner.partition(".")
+        if name in names:
+            out[name] = array
+        elif number.isdigit() and f"{stack}.blocks.{rest}" in names:
+            layers.setdefault(f"{stack}.blocks.{rest}", {})[int(number)] = np.asarray(array)
+        elif inner and f"{stack}.blocks.0.{inner}" in names:
+            out |= {f"{stack}.blocks.{i}.{inner}": layer for i, layer in enumerate(np.asarray(array))}
+        else:
+            out[name] = array
+    return out | {name: np.stack([part[i] for i in sorted(part)]) for name, part in layers.items()}

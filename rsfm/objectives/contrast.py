@@ -44,9 +44,8 @@ class Contrast(Objective):
         same = same_texts(jnp.asarray(sample.text_ids), learned, device_axis=student.device_axis)
         options: dict[str, Any] = {"same": same, "device_axis": student.device_axis}
         if softmax:
-            mean = info_nce(pictures, texts, head.scale(), mask, **head.queues(), **options)
+            mean = info_nce(pictures, texts, head.scale(), mask, **options)
         else:
             mean = sigmoid_contrast(pictures, texts, head.scale(), head.bias[...], mask, **options)
-        head.push(pictures, texts, mask)
         units = mask.sum(dtype=jnp.float32)
         return Terms(losses={"contrast": (mean * units, units)})

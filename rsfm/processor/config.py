@@ -6,6 +6,8 @@ from typing import Any
 from rsfm.data.training.normalize import BandStatistics
 from rsfm.errors import UserError
 from rsfm.heads import HEADS
+from rsfm.processor.calibration import Gate, MapCalibration
+from rsfm.processor.taught import Taught
 from rsfm.quantities import AREA, COUNT, Quantity
 from rsfm.text.mentions import ImageLayout
 from rsfm.text.numeric import NumericConfig
@@ -42,7 +44,10 @@ class ProcessorConfig:
         quantities: how numbers are standardized.
         numbers: how numbers in questions are read.
         numbers_written: numbers in answers are written out as text; else they are the value head's.
-        legends: classes by the name of a map ("land cover"), for questions that name none.
+        legends: classes by the name of a map ("land cover"), where `taught` does not say them.
+        taught: what the weights were trained on, name by name; empty: it was not written down, and no question is declined.
+        maps: by the name of a legend: how far its areas and shares are to be trusted.
+        gates: by task: how far its answers in words are to be trusted.
         map_streams: streams that maps are made of, where a record has any of them; empty: all. A stream that came with few of the
             labelled places, as elevation does, tells the place and not the class.
         text_lengths: padded lengths of a prompt; the shortest that fits is taken, so each compiles once. The tokens of images
@@ -58,6 +63,9 @@ class ProcessorConfig:
     numbers: NumericConfig = NumericConfig()
     numbers_written: bool = False
     legends: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    taught: tuple[Taught, ...] = ()
+    maps: dict[str, MapCalibration] = dataclasses.field(default_factory=dict)
+    gates: dict[str, Gate] = dataclasses.field(default_factory=dict)
     map_streams: tuple[str, ...] = ()
     text_lengths: tuple[int, ...] = (32, 64, 192, 320)
     images: ImageLayout | None = None

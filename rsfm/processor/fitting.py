@@ -7,8 +7,8 @@ import dataclasses
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
+from rsfm.data.resample import averaged
 from rsfm.errors import UserError
 from rsfm.types import Observation, StreamSpec
 
@@ -47,7 +47,7 @@ def fit(observation: Observation, spec: StreamSpec, sensor: str) -> Observation:
 def _shrink(observation: Observation, height: int, width: int, factor: float) -> Observation:
     """Area averages over valid pixels, band by band where some lack bands."""
     valid = np.asarray(observation.valid, np.float32)
-    kept = np.stack([_box(v, height, width) for v in valid]) > 0.01
+    kept = np.stack([averaged(v, height, width) for v in valid]) > 0.01
     lacking = valid[..., None].astype(bool) & np.isnan(observation.values)
     weights = np.where(lacking, np.float32(0), valid[..., None])
     values = np.where(weights > 0, observation.values, np.float32(0))
@@ -62,8 +62,4 @@ def _shrink(observation: Observation, height: int, width: int, factor: float) ->
 
 
 def _boxes(values: Float[np.ndarray, "t h w c"], height: int, width: int) -> Float[np.ndarray, "t i j c"]:
-    return np.stack([np.stack([_box(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])
-
-
-def _box(plane: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "i j"]:
-    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
+    return np.stack([np.stack([averaged(v[..., c], height, width) for c in range(v.shape[-1])], -1) for v in values])

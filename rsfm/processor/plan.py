@@ -1,90 +1,105 @@
-"""How a question is to be answered: by a map of named classes, by an area out of one, or in words."""
+"""How a map is asked of the model, and what a checkpoint that does not say what it was taught is taken to know."""
 
 import dataclasses
-import re
+from collections.abc import Sequence
 
 from rsfm.errors import UserError
+from rsfm.processor.asked import Asked, cue_words, question_words, resolve
 from rsfm.processor.config import ProcessorConfig
+from rsfm.processor.taught import ANYTHING, Taught, View
+from rsfm.processor.vocabulary import SILENT
 from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK
 from rsfm.tasks.segmentation import map_question
 from rsfm.tasks.value_map import value_map_turn
-from rsfm.text.questions import plain
 
-_MAP = re.compile(
-    r"^\s*(?:map|segment|draw a map of|delineate|where (?:is|are))\s+(?P<what>.+?)\s*[.?!]*\s*$", re.IGNORECASE
-)
-_AREA = re.compile(
-    r"^\s*how many hectares of (?:the\s+)?(?P<what>.+?)\s+(?:are there|is there)\s*[.?!]*\s*$", re.IGNORECASE
-)
+_LISTED = ("map", "area", "presence", "share")  # kinds that a class of any name can be asked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a question is answered.
+    """The turn that asks the model for a map, worded as in training, whatever the user's wording.
 
     Attributes:
-        answer: forced where the question fixes its form, as a map does ("water <mask>"); "" where text is to be written.
-        legend: classes of the map; () = no map.
+        legend: classes of the map, all of them.
+        asked: the question.
+        answer: its forced answer: "water <mask> trees <mask>".
         quantity: of a map of numbers, which is made of classes of them.
-        area: class whose area is read from the map, as its pixels' chances add up.
-        asked: the question the map is asked with, as in training, whatever the user's wording; "" = no map.
     """
 
-    answer: str
     legend: tuple[str, ...]
+    asked: str
+    answer: str
     quantity: Quantity | None = None
-    area: str = ""
-    asked: str = ""
 
 
-def plan(config: ProcessorConfig, question: str) -> Plan:
-    """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
-    question = " ".join(plain(question).split())  # runs of spaces would cost the expressions their third power
-    area = _AREA.match(question)
-    if area is not None:
-        return _area(config, area["what"].lower())
-    match = _MAP.match(question)
-    if match is None:
-        return Plan(answer="", legend=())
-    what, _, listed = match["what"].partition(":")
-    what = re.sub(r"^the\s+", "", what.strip(), flags=re.IGNORECASE).lower()
-    quantity = next((q for q in config.quantities if q.name and q.name.lower() == what and not listed), None)
-    if quantity is not None:
-        return _value_map(config, quantity)
-    named = listed or ("" if what in config.legends else what)
-    parts = _classes(config, named)
-    legend = parts or config.legends.get(what, ())
+def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
+    """The turn for a whole legend.
+
+    Raises:
+        UserError: more classes than the checkpoint maps at once.
+    """
     if len(legend) > config.slots(MASK):
         raise UserError(
             f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
         )
-    return Plan(answer=" ".join(f"{name} {MASK}" for name in legend), legend=legend, asked=map_question(legend))
+    answer = " ".join(f"{name} {MASK}" for name in legend)
+    return Plan(legend=tuple(legend), asked=map_question(legend), answer=answer)
 
 
-def _area(config: ProcessorConfig, name: str) -> Plan:
-    """The map of the legend that holds the class, else of the class alone: what else it may be makes it surer."""
-    legend = next((legend for legend in config.legends.values() if name in legend), (name,))
-    answer = " ".join(f"{each} {MASK}" for each in legend)
-    return Plan(answer=answer, legend=legend, area=name, asked=map_question(legend))
+def quantity_plan(config: ProcessorConfig, name: str) -> Plan:
+    """The turn for a map of numbers.
 
-
-def _value_map(config: ProcessorConfig, quantity: Quantity) -> Plan:
-    legend = quantity.map_legend
-    if not legend or len(legend) > config.slots(MASK):
+    Raises:
+        UserError: the quantity is one number a scene.
+    """
+    quantity = next((each for each in config.quantities if each.name and each.name.lower() == name.lower()), None)
+    legend = quantity.map_legend if quantity else ()
+    if quantity is None or not legend or len(legend) > config.slots(MASK):
         raise UserError(
-            f'This checkpoint has one {quantity.name} for a scene and no map of it. Ask "What is the {quantity.name}?", '
+            f'This checkpoint has one {name} for a scene and no map of it. Ask "What is the {name}?", '
             "or fine-tune on maps of it (the task value_map)."
         )
     question, answer = value_map_turn(quantity.name, legend)
-    return Plan(answer=answer, legend=legend, quantity=quantity, asked=question)
+    return Plan(legend=legend, asked=question, answer=answer, quantity=quantity)
 
 
-def _classes(config: ProcessorConfig, listed: str) -> tuple[str, ...]:
-    """ "water, trees and crops" -> three names; an "and" inside a class the checkpoint knows ("snow and ice") stays."""
-    known = {name for legend in config.legends.values() for name in legend}
-    parts = [part.strip() for part in listed.lower().split(",")]
-    if " and " in parts[-1] and parts[-1].removeprefix("and ").removeprefix("the ") not in known:
-        parts[-1:] = parts[-1].split(" and ")
-    names = (part.strip().removeprefix("and ").removeprefix("the ").strip() for part in parts)
-    return tuple(dict.fromkeys(name for name in names if name))
+def read(config: ProcessorConfig, question: str, view: View) -> Asked:
+    """What a question asks of this checkpoint."""
+    if config.taught:
+        return resolve(question, config.taught, view)
+    asked = resolve(question, assumed(config, view), view)
+    if asked.kind == "map" and asked.entry is None:
+        quantity = next((q.name for q in config.quantities if q.name and q.name in asked.subjects), "")
+        if quantity:
+            quantity_plan(config, quantity)
+    listed = classes_listed(question) if asked.kind in _LISTED and not asked.taught else ()
+    if asked.kind == "map" and not asked.taught and not listed:
+        listed = ("land cover",)  # a checkpoint without a legend maps what it is asked for by name
+    if not listed:
+        return asked
+    entry = Taught(task="segmentation", subjects=listed, sensor=view.sensors[0][0])
+    return Asked(kind=asked.kind, subjects=listed, entry=entry)
+
+
+def assumed(config: ProcessorConfig, view: View) -> tuple[Taught, ...]:
+    """Of a checkpoint that does not say what it was taught: its legends and quantities, and any question in words."""
+    every = [("segmentation", name, legend) for name, legend in config.legends.items()]
+    named = [quantity for quantity in config.quantities if quantity.name]
+    every += [("value_map" if quantity.map_edges else "regression", "", (quantity.name,)) for quantity in named]
+    every += [(task, "", (ANYTHING,)) for task in ("instruction", "scene", "multilabel", "captioning")]
+    return tuple(
+        Taught(task=task, name=name, subjects=subjects, sensor=sensor, series=view.series)
+        for sensor, _ in view.sensors
+        for task, name, subjects in every
+    )
+
+
+def classes_listed(question: str) -> tuple[str, ...]:
+    """The classes of "Map the land cover: a, b" or "Map the a and the b", whatever they are."""
+    head, colon, tail = question[:10_000].partition(":")
+    pieces = [part for piece in (tail if colon else head).lower().split(",") for part in piece.split(" and ")]
+    parts = [[word for word in question_words(piece) if colon or word not in SILENT | cue_words()] for piece in pieces]
+    if colon:
+        parts = [part[1:] if part[:1] in (["the"], ["and"]) else part for part in parts]
+    return tuple(dict.fromkeys(" ".join(part) for part in parts if part))

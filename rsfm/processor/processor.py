@@ -17,10 +17,12 @@ from rsfm.config import from_json, read_json, to_json
 from rsfm.data.training.normalize import normalize
 from rsfm.errors import UserError
 from rsfm.heads import HEADS, Fit, Part, Passage
+from rsfm.processor.asked import Asked
 from rsfm.processor.config import FORMAT, ProcessorConfig, check_bounds, upgraded
 from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
-from rsfm.processor.plan import Plan, plan
+from rsfm.processor.plan import read
+from rsfm.processor.taught import view_of
 from rsfm.quantities import check_question, digits, named_in, read_number
 from rsfm.sensors.named import sensor_of
 from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
@@ -44,13 +46,20 @@ class Processor:
     # --- in
 
     def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
-        """A training sample: the whole conversation, which may have no turns, with the targets of its special tokens."""
+        """A training sample: the whole conversation, which may have no turns, with the targets of its special tokens.
+
+        Args:
+            record: what is talked about.
+            dialogue: the conversation.
+            text_length: tokens it is padded to; 0 = the shortest of the config's text_lengths that holds it.
+        """
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
         read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
         ids, learn = self.text.chat(told.turns) if told.turns else ([self.text.special["<bos>"]], [False])
         targets = self._targets(ids, learn, record, dialogue)
-        return self._assemble(read, ids, learn, targets, told.length(text_length), told)
+        length = told.length(text_length) if text_length else self._length(told, ids)
+        return self._assemble(read, ids, learn, targets, length, told)
 
     def prompt(
         self,
@@ -78,9 +87,12 @@ class Processor:
         last = [False] * start + learn[start:]  # the heads are read in the last turn only
         places = {name: self._positions(ids, name, last) for name in self.config.heads}
         targets = {name: {"position": place} for name, place in places.items() if answer and (place >= 0).any()}
+        return self._assemble(record, ids, learn, targets, self._length(told, ids), told, system)
+
+    def _length(self, told: Interleaved, ids: Sequence[int]) -> int:
+        """The shortest of the config's lengths that holds a text, the longest where none does."""
         lengths = [told.length(n) for n in sorted(self.config.text_lengths)]
-        length = next((n for n in lengths if n >= len(ids)), lengths[-1])
-        return self._assemble(record, ids, learn, targets, length, told, system)
+        return next((n for n in lengths if n >= len(ids)), lengths[-1])
 
     def tokens_over(
         self, record: Record, history: Sequence[tuple[str, str]], question: str, *, system: str = ""
@@ -134,9 +146,9 @@ class Processor:
 
     # --- out
 
-    def plan(self, question: str) -> Plan:
-        """Whether a question asks for a map, and of which classes: "Map the land cover: water, trees." or "Map the water."."""
-        return plan(self.config, question)
+    def asked(self, question: str, record: Record) -> Asked:
+        """What a question asks of this checkpoint, about such a record."""
+        return read(self.config, question, view_of(record))
 
     def decode(self, question: str, said: str, outputs: Mapping[str, Any]) -> Answer:
         """The answer that a text with special tokens and the outputs of their heads make, in physical units.

@@ -7,7 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from tqdm import tqdm
 
-from rsfm.answer.predict import answer_records, predict
+from rsfm.answer.predict import predict
+from rsfm.answer.regions import without_tokens
+from rsfm.answer.words import answer_records
 from rsfm.data.training.pipeline import Records
 from rsfm.errors import UserError, lookup
 from rsfm.metrics import bootstrap_interval
@@ -178,13 +180,21 @@ def _labels(record: Record, answer: Answer) -> int:
     return 1 if label is None else int((label.class_index >= 0).sum())
 
 
-def result_row(score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str) -> dict[str, Any]:
+def result_row(
+    score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str, seed: int = 0
+) -> dict[str, Any]:
     """A score as a row of rsfm.scoring.results."""
     kept = {key: score[key] for key in ("metric", "value", "low", "high", "n")}
     for bound in ("low", "high"):  # NaN where resampling gave no score
         kept[bound] = None if kept[bound] != kept[bound] else kept[bound]
     named = {"config": checkpoint, "model": checkpoint, "command": command, "dataset": dataset, "split": split}
-    return {**named, "protocol": PROTOCOLS.get(dataset, split), **kept}
+    return {**named, "protocol": PROTOCOLS.get(dataset, split), "seeds": [seed], **kept}
+
+
+def _mapped(processor: Processor, question: str, record: Record) -> bool:
+    """Whether a question is answered by a map."""
+    entry = processor.asked(question, record).entry
+    return entry is not None and entry.task in ("segmentation", "value_map")
 
 
 def _answered(
@@ -195,12 +205,14 @@ def _answered(
     batch_size: int,
 ) -> Iterator[tuple[int, Answer]]:
     """Maps go window by window as in prediction; words are generated a batch at a time."""
-    maps = [(i, record) for i, record in batch if processor.plan(questions[i]).legend]
-    words = [(i, record) for i, record in batch if not processor.plan(questions[i]).legend]
+    maps = [(i, record) for i, record in batch if _mapped(processor, questions[i], record)]
+    mapped = {i for i, _ in maps}
+    words = [(i, record) for i, record in batch if i not in mapped]
     for i, record in maps:
         yield i, predict(model, processor, record, questions[i], batch_size=batch_size)
     if words:
         found = answer_records(
             model, processor, [record for _, record in words], [questions[i] for i, _ in words], batch_size=batch_size
         )
-        yield from zip([i for i, _ in words], found, strict=True)
+        plain = [dataclasses.replace(answer, text=without_tokens(answer.text)) for answer in found]
+        yield from zip([i for i, _ in words], plain, strict=True)

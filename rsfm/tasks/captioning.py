@@ -40,6 +40,10 @@ class Captioning:
             return None
         return Dialogue(turns=((pick(QUESTIONS, rng), pick(record.captions, rng).strip()),))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """None by name: a sentence may say anything."""
+        return () if record.captions else None
+
     def question(self, record: Record) -> str:
         """The first wording."""
         return QUESTIONS[0]

@@ -28,6 +28,10 @@ class Counting:
         question = pick(QUESTIONS, rng).format(names=value.name)
         return Dialogue(turns=((question, f"There are {VALUE} {value.name}."),), spans=(value,))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """What is counted, in the plural."""
+        return tuple(value.name for value in counts(record)) or None
+
     def question(self, record: Record) -> str:
         """Asks for the most frequent class."""
         known = counts(record)

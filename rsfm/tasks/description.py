@@ -60,6 +60,10 @@ class Description:
         known = descriptions(record)
         return Dialogue(turns=((pick(QUESTIONS, rng), pick(known, rng)),)) if known else None
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """None by name: it tells of what the labels hold."""
+        return () if descriptions(record) else None
+
     def question(self, record: Record) -> str:
         """The first wording."""
         return QUESTIONS[0]

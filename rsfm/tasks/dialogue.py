@@ -13,6 +13,7 @@ from rsfm.types import Answer, Mask, Record, Region
 T = TypeVar("T")
 
 VALUE, MASK = ValueHead.token, MaskHead.token
+ANYTHING = "*"  # among a task's subjects: free questions and answers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,10 @@ class Task(Protocol):
 
     def dialogue(self, record: Record, rng: np.random.Generator) -> Dialogue | None:
         """One question with its answer, worded by `rng`; None where the record lacks the labels."""
+        ...
+
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """Plain names of what a record teaches: classes, things, quantities; None where it teaches nothing."""
         ...
 
     def question(self, record: Record) -> str:

@@ -45,6 +45,10 @@ class Forecasting:
         question = pick(QUESTIONS, rng).format(name=quantity, date=date, days=days)
         return Dialogue(turns=((question, f"The {quantity} will be {VALUE}{unit}."),), spans=(value,))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The quantities that lie ahead."""
+        return tuple(dict.fromkeys(name.lower() for name, *_ in values_ahead(record))) or None
+
     def question(self, record: Record) -> str:
         """Asks for the nearest date ahead."""
         ahead = values_ahead(record)

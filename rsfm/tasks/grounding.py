@@ -41,6 +41,11 @@ class Grounding:
         question = pick(QUESTIONS, rng).format(names=plural(plain(found.labels[0])))
         return Dialogue(turns=((question, encode(found, CONVENTION, size=size)),))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The classes that have boxes."""
+        known = facts.known_boxes(record)
+        return None if known is None else tuple(dict.fromkeys(map(plain, known.labels)))
+
     def question(self, record: Record) -> str:
         """The first wording, of the first class that has few boxes."""
         wanted = _first(record)

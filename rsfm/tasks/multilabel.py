@@ -29,6 +29,10 @@ class Multilabel:
             return None
         return Dialogue(turns=((pick(QUESTIONS, rng), "; ".join(sorted(map(plain, record.tags)))),))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The classes of the picture."""
+        return tuple(map(plain, record.tags)) or None
+
     def question(self, record: Record) -> str:
         """The first wording."""
         return QUESTIONS[0]

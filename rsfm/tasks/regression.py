@@ -66,6 +66,10 @@ class Regression:
         question = pick(QUESTIONS, rng).format(name=value.name)
         return Dialogue(turns=((question, f"The {value.name} is {VALUE}{unit}."),), spans=(value,))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The quantities."""
+        return tuple(value.name.lower() for value in _measured(record)) or None
+
     def question(self, record: Record) -> str:
         """Asks for the first value."""
         known = _measured(record)

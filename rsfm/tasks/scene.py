@@ -31,6 +31,10 @@ class Scene:
             return None
         return Dialogue(turns=((pick(QUESTIONS, rng), f"{plain(record.scene)} ."),))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The scene."""
+        return None if record.scene is None else (plain(record.scene),)
+
     def question(self, record: Record) -> str:
         """The first wording."""
         return QUESTIONS[0]

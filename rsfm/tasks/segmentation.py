@@ -46,6 +46,10 @@ class Segmentation:
             return _ask(record.mask, [int(i) for i in chosen], ALL, rng)
         return _ask(record.mask, range(len(legend)), ALL if len(legend) > 1 else SOME, rng)
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The legend, in its order."""
+        return None if record.mask is None else tuple(map(plain, record.mask.legend))
+
     def question(self, record: Record) -> str:
         """Asks for the full legend, in its order."""
         return map_question(record.mask.legend if record.mask else ())

@@ -54,6 +54,10 @@ class ValueMapping:
         asked = Mask(class_index=numbers.class_index, legend=legend)
         return Dialogue(turns=(value_map_turn(numbers.name, legend),), spans=regions(asked))
 
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """The quantity that is mapped."""
+        return None if record.value_map is None else (record.value_map.name.lower(),)
+
     def question(self, record: Record) -> str:
         """The one way to ask."""
         return value_map_turn(record.value_map.name if record.value_map else "value", ())[0]

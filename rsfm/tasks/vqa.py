@@ -13,7 +13,7 @@ from jaxtyping import Float
 from rsfm import metrics as scores
 from rsfm.tasks import facts
 from rsfm.tasks.counting import Counting
-from rsfm.tasks.dialogue import MASK, VALUE, Dialogue, pick, same_words
+from rsfm.tasks.dialogue import ANYTHING, MASK, VALUE, Dialogue, pick, same_words
 from rsfm.types import BAND_CODES, Answer, Observation, Record, Value
 
 CANNOT_BE_TOLD = "This cannot be told from the image."
@@ -57,6 +57,13 @@ class Vqa:
         """A question and its answer; None for a record without labels."""
         asked = self._ask(record, rng)
         return None if asked is None else asked[1]
+
+    def subjects(self, record: Record) -> tuple[str, ...] | None:
+        """Anything, where the data set brings questions of its own."""
+        free = tuple(
+            turn for turn in record.turns if not any(mark in a for a in turn.answers for mark in (VALUE, MASK))
+        )
+        return (ANYTHING,) if free else None
 
     def question(self, record: Record) -> str:
         """The question that belongs to the record's id."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
-from rsfm.config import read_json
+from rsfm.config import read_json, resolve
 from rsfm.errors import UserError
 from rsfm.text.chat import (
     IMAGE,
@@ -82,8 +82,11 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "TextTokenizer":
-        """Reads a folder saved by `save`, or by Hugging Face: tokenizer.json, or files that transformers converts."""
-        folder = Path(folder)
+        """Reads a folder saved by `save`, or by Hugging Face: tokenizer.json, or files that transformers converts.
+
+        Our own tokenizer, "tokenizers/text", lies in the package and is read from any working folder.
+        """
+        folder = resolve(folder, holds="tokenizer.json")
         if (folder / "tokenizer.json").is_file():
             try:
                 tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -14,11 +14,12 @@ from jaxtyping import Array, Bool, Float
 
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
+from rsfm.nn.resample import held_bilinear
+from rsfm.sensors.display import RED_GREEN_BLUE_UM
 from rsfm.tokenizers.positions import calendar_features, patch_positions
 from rsfm.tokenizers.pyramid import STRIDE, Pyramid
 from rsfm.types import Observation, Tokens
 
-VISIBLE_UM = (0.665, 0.56, 0.49)  # red, green, blue: what the pyramid sees
 VISIBLE_WIDTH_UM = 0.015
 FWHM_PER_SIGMA = 2.3548
 NOWHERE = -1e9
@@ -123,7 +124,7 @@ class SpectralTokenizer(nnx.Module):
 
     def render(self, observation: Observation) -> Float[Array, "b t h w 3"]:
         """True colour, normalized like the bands: fixed red, green and blue responses; 0 where no visible band is near."""
-        overlap = _overlap(observation, jnp.asarray(VISIBLE_UM), jnp.full((3,), VISIBLE_WIDTH_UM))
+        overlap = _overlap(observation, jnp.asarray(RED_GREEN_BLUE_UM), jnp.full((3,), VISIBLE_WIDTH_UM))
         score = jnp.where(_usable(observation)[:, :, None], overlap[:, None], NOWHERE)
         weights = jax.nn.softmax(score, axis=-1) * (score.max(-1) > NEAR)[..., None]
         return _weigh(observation, weights)
@@ -182,14 +183,8 @@ def resize_kernel(kernel: Float[Array, "g p p k d"], patch: int) -> Float[Array,
     old = kernel.shape[1]
     if old == patch:
         return kernel
-    enlarge = np.stack([_bilinear(unit, patch) for unit in np.eye(old)], axis=1)  # (patch, old)
-    inverse = np.linalg.pinv(enlarge).astype(np.float32)  # (old, patch)
+    inverse = np.linalg.pinv(held_bilinear(old, patch)).astype(np.float32)  # (old, patch)
     return jnp.einsum("ap,bq,gabkd->gpqkd", inverse, inverse, kernel)
-
-
-def _bilinear(values: np.ndarray, size: int) -> np.ndarray:
-    at = (np.arange(size) + 0.5) * len(values) / size - 0.5
-    return np.interp(at, np.arange(len(values)), values)
 
 
 def _usable(observation: Observation) -> Bool[Array, "b t c"]:

@@ -159,7 +159,10 @@ class Checkpoints:
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Parameters by dotted name from a run folder: those of its newest checkpoint, on the host."""
+    """Parameters by dotted name from a run folder: those of its newest checkpoint, on the host.
+
+    Where the run kept a moving average of its weights, that average is what is given.
+    """
     place = (folder / "checkpoints").absolute()
     steps = saved_steps(place)
     if not steps:
@@ -167,11 +170,19 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
             f"{folder}: expected a run folder with checkpoints/, found none. Give the folder of a finished run."
         )
     check_digests(place / str(max(steps)))
-    with ocp.StandardCheckpointer() as reader:
-        item = place / str(max(steps)) / "model"
-        shapes = reader.metadata(item).item_metadata
-        host = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), dict(shapes.items()))
-        return {name: np.asarray(value) for name, value in reader.restore(item, host).items()}
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+        step = place / str(max(steps))
+        averaged = _read(reader, step / "training", "average.")
+        return _read(reader, step / "model") | {name.removeprefix("average."): a for name, a in averaged.items()}
+
+
+def _read(reader: ocp.Checkpointer, item: Path, start: str = "") -> dict[str, np.ndarray]:
+    """The arrays of one item of a checkpoint whose names start like this."""
+    shapes = {name: leaf for name, leaf in reader.metadata(item).item_metadata.items() if name.startswith(start)}
+    host = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in shapes.items()}
+    how = ocp.checkpoint_utils.construct_restore_args(host)
+    arrays = reader.restore(item, args=ocp.args.PyTreeRestore(host, how, partial_restore=True)) if host else {}
+    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def saved_steps(folder: Path) -> list[int]:

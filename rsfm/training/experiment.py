@@ -12,7 +12,7 @@ from typing import Any
 
 from flax import nnx
 
-from rsfm.config import from_json, read_json
+from rsfm.config import from_json, read_json, resolve
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
 from rsfm.data.training.opening import open_records
@@ -26,7 +26,7 @@ from rsfm.models.hf.hub import check_pinned
 from rsfm.models.hf.packaged import PACKAGED, find_packaged
 from rsfm.models.interleave import image_layout
 from rsfm.models.upgrade import released_tensors
-from rsfm.nn.weights import read_tensors
+from rsfm.nn.weights import read_tensors, restacked
 from rsfm.objectives import OBJECTIVES, make_objective
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig
 from rsfm.tasks import TASKS, converse
@@ -69,22 +69,26 @@ class ExperimentConfig:
         train: how it is trained.
         data: the training mixture.
         validation: the mixture of held-out data for the loss during training.
-        tokenizer: folder of the text tokenizer, from the repository root; or a .gguf file or a packaged name, as for
-            init_decoder.
+        tokenizer: folder of the text tokenizer; or a .gguf file or a packaged name, as for init_decoder. This and every
+            other relative path in a config is looked for as rsfm.config.resolve says: beside the config's file first. The
+            default lies in the installed package.
         chat_template: conversations are laid out as the tokenizer's own template says, where it brings one; False: in
             our shorter way, without the system message that templates add.
         init_from: a released checkpoint folder or a run folder whose weights to start from.
-        init_parts: by the name of a part of the model, from the repository root: safetensors of that part, or the folder
-            of a released checkpoint that has it.
-        init_decoder: a language model to start the decoder from: a Hugging Face folder, a hub id with its commit
-            (owner/name@commit), a .gguf file or a packaged name. `model.decoder` must have its shape:
-            rsfm.models.hf.decoder_config tells it.
+        decoder = _weights_of_others(config, config.init_decoder)
+        check_pinned("init_decoder", decoder)
+        decoder_config(decoder)
+    for part, named in config.init_towers.items():
+        tower = _weights_of_others(config, named)
+        check_pinned(f"init_towers of {part}", tower)
+        check_tower(config.model, part, tower)
         init_towers: published picture towers (Hugging Face folder, hub id) by their place in the model: "tokenizers.<stream>"
             of a spectral stream takes the patch embedding, inflated to any bands; "tokenizers.<stream>.pyramid.tower" of a
             towered one the whole tower.
         stages: runs one after the other in folders of their own, each from the averaged weights of the one before; with
             them, `train`, `data` and `validation` above are not read.
-        file: the Python file of the config, from the repository root; its DATASETS, if any, go before rsfm's.
+        file: the Python file of the config, from the repository root if it lies in there; its DATASETS, if any, go before
+            rsfm's.
     """
 
     name: str
@@ -101,6 +105,11 @@ class ExperimentConfig:
     init_decoder: str | None = None
     init_towers: dict[str, str] = dataclasses.field(default_factory=dict)
     file: str | None = None
+
+    def resolve(self, name: str, *, holds: str = "") -> Path:
+        """The file or folder that a relative name in this config means, see rsfm.config.resolve."""
+        beside = None if self.file is None else (REPOSITORY / self.file).parent
+        return resolve(name, beside=beside, holds=holds)
 
 
 def load_config(name_or_path: str | Path) -> ExperimentConfig:
@@ -175,7 +184,7 @@ def make_build(config: ExperimentConfig) -> Build:
 
 def make_processor(config: ExperimentConfig) -> Processor:
     """The processor with the model's streams, its images' places and the experiment's text tokenizer."""
-    text = open_tokenizer(config.tokenizer)
+    text = open_tokenizer(config.tokenizer, config.resolve)
     if not config.chat_template:
         text.template = None
     text.end_with((config.model.decoder.end_id, *config.model.decoder.end_ids))
@@ -196,11 +205,16 @@ def make_processor(config: ExperimentConfig) -> Processor:
     return Processor(dataclasses.replace(config.processor, streams=streams, images=images, heads=slots), text)
 
 
-def open_tokenizer(name: str) -> TextTokenizer:
-    """A tokenizer folder, from the repository root; or the tokenizer inside a .gguf file or a packaged model."""
+def open_tokenizer(name: str, resolve: Callable[..., Path] = resolve) -> TextTokenizer:
+    """A tokenizer folder; or the tokenizer inside a .gguf file or a packaged model.
+
+    Args:
+        name: of a folder or file, or a key of PACKAGED.
+        resolve: from a relative name to a path, `ExperimentConfig.resolve` for a name in a config.
+    """
     if name not in PACKAGED and not name.endswith(".gguf"):
-        return TextTokenizer.load(REPOSITORY / name)
-    path = find_packaged(name) if name in PACKAGED else REPOSITORY / name
+        return TextTokenizer.load(resolve(name, holds="tokenizer.json"))
+    path = find_packaged(name) if name in PACKAGED else resolve(name)
     with tempfile.TemporaryDirectory() as folder:
         return TextTokenizer.load(save_gguf_tokenizer(path, folder))
 
@@ -239,18 +253,23 @@ def _opener(config: ExperimentConfig) -> Any:
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 
     def open_dataset(name: str, split: str, **where: Any) -> Records:
-        if name not in own and name not in DATASETS and not Path(name).exists():
+        if name in own:
+            return own[name](data_root(), split)
+        folder = config.resolve(name)
+        if name not in DATASETS and not folder.exists():
             raise unknown("dataset", name, {*own, *DATASETS})
-        return own[name](data_root(), split) if name in own else open_records(name, split, **where)
+        return open_records(name if name in DATASETS else str(folder), split, **where)
 
     return open_dataset
 
 
 def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainState:
     """A new state with the weights that the config's `init_` fields name; the others stay as drawn from the seed."""
-    weights = dict(_whole(Path(config.init_from)) if config.init_from else model_arrays(state))
+    weights = model_arrays(state)
+    if config.init_from:
+        weights = restacked(_whole(config.resolve(config.init_from)), weights)
     for part, file in config.init_parts.items():
-        tensors = _part(part, REPOSITORY / file)
+        tensors = restacked(_part(part, config.resolve(file)), weights)
         lacking = {name for name in weights if name == part or name.startswith(part + ".")} - tensors.keys()
         if lacking or not tensors:
             raise UserError(
@@ -258,11 +277,11 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
             )
         weights |= tensors
     if config.init_decoder:
-        tensors, report = decoder_tensors(config.init_decoder, config.model.decoder)
+        tensors, report = decoder_tensors(_weights_of_others(config, config.init_decoder), config.model.decoder)
         print(report.table())
         weights |= {f"decoder.{name}": value for name, value in tensors.items()}
     for part, name in config.init_towers.items():
-        tensors, report = tower_tensors(config.model, part, name, weights)
+        tensors, report = tower_tensors(config.model, part, _weights_of_others(config, name), weights)
         print(report.table())
         weights |= tensors
     if config.train.lora is not None:
@@ -270,22 +289,40 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     return with_arrays(state, weights)
 
 
+def check_read(config: ExperimentConfig) -> None:
+    """Refuses settings that nothing would read: an evaluation without data to evaluate on."""
+    parts = [(f"stage {stage.name}: ", stage.train, stage.validation) for stage in config.stages]
+    for where, train, validation in parts or [("", config.train, config.validation)]:
+        if train.eval_every and not validation:
+            raise UserError(
+                f"{where}train.eval_every is {train.eval_every}, but there is no validation data to evaluate on. Name some "
+                "(`validation` of the config, --validation SPLIT of rsfm finetune), or leave it 0."
+            )
+
+
 def check_initial(config: ExperimentConfig) -> None:
     """Finds out early whether the files of the initial weights, and what the adapters need, are there."""
     if config.train.lora is not None:
         require_qwix(config.train.lora)
-    if config.init_from and not Path(config.init_from).is_dir():
+    if config.init_from and not config.resolve(config.init_from).is_dir():
         raise UserError(f"init_from: {config.init_from} is not a folder. Give a released checkpoint or a run folder.")
     if config.init_decoder:
-        check_pinned("init_decoder", config.init_decoder)
-        decoder_config(config.init_decoder)
-    for part, name in config.init_towers.items():
-        check_pinned(f"init_towers of {part}", name)
-        check_tower(config.model, part, name)
+        decoder = _weights_of_others(config, config.init_decoder)
+        check_pinned("init_decoder", decoder)
+        decoder_config(decoder)
+    for part, named in config.init_towers.items():
+        tower = _weights_of_others(config, named)
+        check_pinned(f"init_towers of {part}", tower)
+        check_tower(config.model, part, tower)
     for part, file in config.init_parts.items():
-        path = REPOSITORY / file
+        path = config.resolve(file)
         if not (path / WEIGHTS if path.is_dir() else path).is_file():
             raise UserError(f"init_parts: no file {file} for {part}. Give the safetensors of that part.")
+
+
+def _weights_of_others(config: ExperimentConfig, name: str) -> str:
+    """A folder or file by its path; a packaged name or a hub id as it is."""
+    return name if name in PACKAGED else str(config.resolve(name))
 
 
 def _part(part: str, path: Path) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_turns_are_those_of_predict_and_are_remembered(loaded: pretrained.Pretra
     list(talk.ask("How many hectares of water are there?"))
     assert [value.unit for value in talk.answer.values] == ["ha"], "the number of the last turn, after a map"
     for _ in range(3):
-        list(talk.ask("And how many hectares of trees are there?"))
+        list(talk.ask("And who lives here, behind the trees?"))
     assert talk.forgotten > 0 and len(talk.history) < 6
     talk.constrain("yes/no")
     list(talk.ask("Is there water?"))

@@ -14,13 +14,16 @@ import pytest
 from flax import nnx
 
 from experiments import seams
-from rsfm.answer import predict as prediction
+from rsfm.answer import maps
+from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import RecordFootprint, open_footprint
-from rsfm.answer.predict import class_probabilities, forward, map_rows, predict, stack
+from rsfm.answer.maps import class_probabilities, map_rows
+from rsfm.answer.predict import predict
 from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig
+from rsfm.processor.plan import legend_plan
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.text.tokenizer import TextTokenizer
@@ -28,6 +31,7 @@ from rsfm.types import GeoGrid, Predictions, Record, Sample, StreamSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = "Map the land cover: water, trees."
+PLAN = legend_plan(ProcessorConfig(streams={}), ("water", "trees"))
 SIZE = 32
 GRID = GeoGrid(crs="EPSG:32633", transform=(10.0, 0.0, 404400.0, 0.0, -10.0, 5342400.0), height=0, width=0)
 
@@ -78,13 +82,13 @@ def without(record: Record, rows: slice, columns: slice) -> Record:
 
 def probabilities(model: FoundationModel, processor: Processor, record: Record, **options: object) -> np.ndarray:
     """The whole map's probabilities, none first."""
-    parts = [rows.probability for rows in map_rows(model, processor, RecordFootprint(record), QUESTION, **options)]
+    parts = [rows.probability for rows in map_rows(model, processor, RecordFootprint(record), PLAN, **options)]
     return np.concatenate(parts, axis=1)
 
 
 def test_one_window_is_the_plain_forward_bit_for_bit(processor: Processor) -> None:
     model, record = Standin(drift=2.0), scene(SIZE, SIZE)
-    sample = stack([processor.prompt(record, QUESTION, processor.plan(QUESTION).answer)])
+    sample = stack([processor.prompt(record, PLAN.asked, PLAN.answer)])
     plain = np.asarray(class_probabilities(forward(model, sample).outputs["mask"]["logits"][:, :2]))[0]
     answer = predict(model, processor, record, QUESTION, probability=True)
     assert answer.probability is not None and answer.mask is not None
@@ -117,9 +121,9 @@ def test_steps_across_seams_are_no_larger_than_elsewhere(processor: Processor) -
     record, model = scene(96, 200, seed=3), Standin(drift=3.0)
 
     def step_ratio(overlap: float) -> float:
-        parts = list(map_rows(model, processor, RecordFootprint(record), QUESTION, overlap=overlap))
+        parts = list(map_rows(model, processor, RecordFootprint(record), PLAN, overlap=overlap))
         step = np.abs(np.diff(np.concatenate([part.probability for part in parts], axis=1), axis=2)).mean((0, 1))
-        starts = prediction.Tiling(height=96, width=200, size=SIZE, overlap=overlap).columns
+        starts = maps.Tiling(height=96, width=200, size=SIZE, overlap=overlap).columns
         seams = sorted({edge - 1 for start in starts for edge in (start, start + SIZE) if 0 < edge < 200})
         elsewhere = np.setdiff1d(np.arange(len(step)), seams)
         return float(step[seams].mean() / step[elsewhere].mean())
@@ -144,13 +148,13 @@ def test_all_nodata_is_told(processor: Processor) -> None:
 
 def test_windows_without_data_are_not_run(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    original = prediction.run_windows
+    original = maps.run_windows
     monkeypatch.setattr(
-        prediction, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest)
+        maps, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest)
     )
     record = without(scene(64, 200), slice(None), slice(60, None))
     predict(Standin(), processor, record, QUESTION)
-    assert sum(ran) < len(prediction.Tiling(height=64, width=200, size=SIZE)) / 2
+    assert sum(ran) < len(maps.Tiling(height=64, width=200, size=SIZE)) / 2
 
 
 def test_one_compilation_serves_every_window(processor: Processor) -> None:
@@ -169,7 +173,7 @@ def test_one_compilation_serves_every_window(processor: Processor) -> None:
 
 def test_memory_does_not_grow_with_height(processor: Processor) -> None:
     """The strip that is open holds one row of windows."""
-    tall = list(map_rows(Standin(), processor, RecordFootprint(scene(400, 40)), QUESTION))
+    tall = list(map_rows(Standin(), processor, RecordFootprint(scene(400, 40)), PLAN))
     assert max(len(rows.class_index) for rows in tall) <= SIZE
     assert sum(len(rows.class_index) for rows in tall) == 400
     assert [rows.first for rows in tall] == list(np.cumsum([0, *(len(rows.class_index) for rows in tall[:-1])]))
@@ -257,10 +261,11 @@ def nano() -> Pretrained:
 
 def test_one_window_of_nano_is_its_plain_forward_bit_for_bit(nano: Pretrained) -> None:
     size = nano.config.streams["optical"].spec.size
-    record, masks = scene(size, size), len(nano.processor.plan(QUESTION).legend)
-    sample = stack([nano.processor.prompt(record, QUESTION, nano.processor.plan(QUESTION).answer)])
-    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask"]["logits"][:, :masks]))[0]
-    answer = predict(nano.model, nano.processor, record, QUESTION, probability=True)
+    record = scene(size, size)
+    plan = legend_plan(nano.processor.config, nano.processor.config.legends["land cover"])
+    sample = stack([nano.processor.prompt(record, plan.asked, plan.answer)])
+    plain = np.asarray(class_probabilities(forward(nano.model, sample).outputs["mask"]["logits"][:, :9]))[0]
+    answer = predict(nano.model, nano.processor, record, "Map the land cover.", probability=True)
     assert answer.probability is not None and answer.mask is not None
     np.testing.assert_array_equal(answer.probability, plain[1:])
     np.testing.assert_array_equal(answer.mask.class_index, plain.argmax(0) - 1)
@@ -281,7 +286,8 @@ import json, resource, time
 import jax
 from rsfm import pretrained
 from rsfm.answer.footprint import open_footprint
-from rsfm.answer.predict import map_rows
+from rsfm.answer.maps import map_rows
+from rsfm.processor.plan import legend_plan
 from rsfm.data.writing.rasters import MaskWriter
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
@@ -289,9 +295,10 @@ jax.monitoring.register_event_duration_secs_listener(
 )
 loaded = pretrained.load({checkpoint!r})
 footprint = open_footprint([{scene!r}], sensors=["sentinel2_l2a"])
-question, after_first, rows, clock = "Map the land cover: water, trees, crops.", None, 0, time.monotonic()
-with MaskWriter({out!r}, footprint.grid, loaded.processor.plan(question).legend) as writer:
-    for part in map_rows(loaded.model, loaded.processor, footprint, question):
+plan = legend_plan(loaded.processor.config, ("water", "trees", "crops"))
+after_first, rows, clock = None, 0, time.monotonic()
+with MaskWriter({out!r}, footprint.grid, plan.legend) as writer:
+    for part in map_rows(loaded.model, loaded.processor, footprint, plan):
         writer.write(part.first, 0, part.class_index)
         after_first = len(compiled) if after_first is None else after_first
         rows += len(part.class_index)

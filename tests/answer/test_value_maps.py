@@ -19,6 +19,7 @@ from rsfm.errors import UserError
 from rsfm.heads import value_band
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig
+from rsfm.processor.plan import quantity_plan
 from rsfm.quantities import Quantity
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -95,21 +96,22 @@ def test_a_map_of_numbers_has_a_value_and_an_interval_everywhere(processor, reco
     assert told["answers"][0]["files"] == ["values.tif"]
 
 
-def test_the_model_is_asked_for_the_classes_it_was_trained_on(processor):
-    plan = processor.plan(QUESTION)
+def test_the_model_is_asked_for_the_classes_it_was_trained_on(processor, record):
+    asked = processor.asked(QUESTION, record)
+    plan = quantity_plan(processor.config, *asked.subjects)
     assert plan.legend[1] == "5 to 10 m" and plan.quantity is HEIGHT
     assert plan.asked == "Map the canopy height." and plan.answer.startswith(
         "canopy height: 0 to 5 m <mask> 5 to 10 m "
     )
     assert plan.answer.count("<mask>") == 4
-    assert processor.plan("Map the land cover: water.").quantity is None
+    assert asked.kind == "value map" and processor.asked("Map the land cover: water.", record).kind == "map"
 
 
-def test_a_quantity_without_a_map_says_so(processor):
+def test_a_quantity_without_a_map_says_so(processor, record):
     with pytest.raises(
         UserError, match=r"has one live fuel moisture for a scene and no map of it. Ask .* \(the task value_map\)"
     ):
-        processor.plan("Map the live fuel moisture.")
+        processor.asked("Map the live fuel moisture.", record)
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=4, max_size=4), st.floats(0.3, 2))

@@ -1,4 +1,4 @@
-"""The joint space: masked tokens count for nothing, the last `<ret>` stands for its text, the queue forgets the oldest."""
+"""The joint space: masked tokens count for nothing, the last `<ret>` stands for its text."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +13,7 @@ WIDTHS = Widths(text=8, token=4, pixel=4)
 
 @pytest.fixture(scope="module")
 def head() -> ContrastiveHead:
-    return ContrastiveHead(ContrastiveConfig(width=6, queue=5), WIDTHS, rngs=nnx.Rngs(0))
+    return ContrastiveHead(ContrastiveConfig(width=6), WIDTHS, rngs=nnx.Rngs(0))
 
 
 def test_masked_tokens_change_nothing(head, rng):
@@ -43,15 +43,6 @@ def test_texts_read_the_state_at_their_place(head, rng):
     same = head.texts(hidden.at[0, 0].set(3.0), jnp.asarray([2]))
     np.testing.assert_allclose(head.texts(hidden, jnp.asarray([2])), same, atol=1e-6)
     assert not np.allclose(head.texts(hidden, jnp.asarray([1])), same)
-
-
-def test_the_queue_holds_the_newest():
-    head = ContrastiveHead(ContrastiveConfig(width=2, queue=5), WIDTHS, rngs=nnx.Rngs(0))
-    for step in range(1, 4):
-        new = jnp.full((2, 2), float(step))
-        head.push(new, -new, jnp.asarray([True, step != 2]))
-    np.testing.assert_array_equal(head.picture_queue[...][:, 0], [3, 3, 2, 0, 1])
-    np.testing.assert_array_equal(head.text_queue[...], -head.picture_queue[...])
 
 
 def test_scale_is_clipped_and_starts_follow_the_loss():

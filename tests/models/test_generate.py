@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsfm.errors import UserError
-from rsfm.models.generate import generate, prompt_sample, stream
+from rsfm.models.generate import generate, prompt_sample, random_key, stream
 from rsfm.models.generate.choose import NEVER, narrowed
 from rsfm.models.generate.loop import _generate
 from rsfm.pytree import replace
@@ -101,3 +101,15 @@ def test_options_that_make_no_sense_are_told(decoder):  # noqa: F811
         generate(decoder, prompt_sample(PROMPTS, 4), top_p=0.0)
     with pytest.raises(UserError, match="temperature -1"):
         list(stream(decoder, prompt_sample(PROMPTS, 4), temperature=-1.0))
+
+
+def test_a_sample_is_another_each_time_and_the_same_from_one_seed(decoder):  # noqa: F811
+    sample = prompt_sample(PROMPTS, 4)
+
+    def draw(**options):
+        return np.asarray(generate(decoder, sample, max_new_tokens=8, temperature=5.0, **options))
+
+    drawn = [draw() for _ in range(4)]
+    assert len({ids.tobytes() for ids in drawn}) > 1
+    np.testing.assert_array_equal(draw(key=random_key(7)), draw(key=random_key(7)))
+    assert any((draw(key=random_key(7)) != draw(key=random_key(seed))).any() for seed in range(4))

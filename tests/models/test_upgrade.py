@@ -59,3 +59,12 @@ def test_fields_of_heads_become_entries() -> None:
     new = upgraded_model(old, 1)
     assert new["heads"]["value"] == {"options": {"kind": "bins"}, "experts": {"experts": 2}}
     assert new["necks"] == {"pixels": {"width": 8, "hidden": 16}} and set(new["heads"]) == {"value", "mask"}
+
+
+def test_a_queue_of_pairs_is_no_longer_a_field() -> None:
+    old = {"contrastive": {"width": 8, "queue": 4}}
+    new = upgraded_model(old, 1)
+    assert new["heads"]["contrastive"] == {"options": {"width": 8}}
+    assert upgraded_model({"heads": {"joint": {"options": {"width": 8, "queue": 4}}}}, 2) == {
+        "heads": {"joint": {"options": {"width": 8}}}
+    }

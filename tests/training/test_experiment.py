@@ -9,8 +9,9 @@ import pytest
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
+from rsfm.models.foundation import ModelConfig
 from rsfm.models.hf import decoder_config, decoder_tensors
-from rsfm.nn.weights import read_tensors
+from rsfm.nn.weights import read_tensors, save_weights
 from rsfm.training.experiment import (
     ExperimentConfig,
     check_initial,
@@ -19,7 +20,7 @@ from rsfm.training.experiment import (
     open_tokenizer,
     with_initial_weights,
 )
-from rsfm.training.state import create_state, model_arrays
+from rsfm.training.state import create_state, merge, model_arrays
 from tests.small_checkpoint import make_checkpoint, small_config
 
 pytest.importorskip("gguf")
@@ -78,3 +79,29 @@ def test_a_checkpoint_without_the_part_is_refused(config: ExperimentConfig) -> N
         with_initial_weights(wrong, state)
     with pytest.raises(UserError, match="init_parts: no file nowhere for encoder"):
         check_initial(dataclasses.replace(config, init_parts={"encoder": "nowhere"}))
+
+
+def layers_apart(model: ModelConfig) -> ModelConfig:
+    """The same model with each layer's parameters by themselves."""
+    encoder, stack = model.encoder, model.decoder.transformer
+    decoder = dataclasses.replace(model.decoder, transformer=dataclasses.replace(stack, stacked=False))
+    return dataclasses.replace(model, encoder=dataclasses.replace(encoder, stacked=False), decoder=decoder)
+
+
+def test_layers_apart_start_from_weights_of_stacked_ones_and_back(config: ExperimentConfig, tmp_path: Path) -> None:
+    apart = dataclasses.replace(config, model=layers_apart(config.model))
+    stacked_state, apart_state = (create_state(make_build(each), optax.identity()) for each in (config, apart))
+    stacked, new = with_initial_weights(config, stacked_state), with_initial_weights(apart, apart_state)
+    expected, found = model_arrays(stacked), model_arrays(new)
+    assert (
+        "encoder.transformer.blocks.0.mlp.up.kernel" in found and "decoder.transformer.blocks.0.mlp.up.kernel" in found
+    )
+    for part in ("encoder", "decoder"):
+        name = f"{part}.transformer.blocks.{{}}mlp.up.kernel"
+        np.testing.assert_array_equal(found[name.format("0.")], expected[name.format("")][0])
+    save_weights(tmp_path / "model.safetensors", merge(new), dtype="float32")
+    back = dataclasses.replace(config, init_from=str(tmp_path), init_parts={}, init_decoder=None)
+    again, original = model_arrays(with_initial_weights(back, stacked_state)), model_arrays(stacked)
+    for name in original:
+        if name.startswith(("encoder.", "decoder.")):
+            np.testing.assert_array_equal(again[name], original[name])

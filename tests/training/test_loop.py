@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from rsfm.errors import UserError
 from rsfm.training.checkpoint import Checkpoints, read_weights
@@ -124,6 +125,19 @@ def test_weights_of_a_run_are_read_by_name(whole: Path) -> None:
     assert position == {"next": STEPS} and int(state.step) == STEPS
     assert weights.keys() == model_arrays(state).keys()
     np.testing.assert_array_equal(weights["value.kernel"], state.params["value"]["kernel"])
+
+
+def test_weights_of_a_run_are_the_averaged_ones_where_it_kept_them(tmp_path: Path) -> None:
+    engine = partial(JitEngine, devices=jax.devices()[:1])
+    config = TrainConfig(steps=3, average_decay=0.5, save_every=0)
+    trained = run(config, build, Stream, tmp_path, engine=engine)
+    weights, final = read_weights(tmp_path), nnx.to_flat_state(nnx.state(trained.model, nnx.Param))
+    for path, param in final:  # what a run ends with, and exports, is the average
+        np.testing.assert_array_equal(weights[".".join(map(str, path))], param[...])
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        state, _ = checkpoints.restore(engine(config, build).abstract())
+    assert not np.array_equal(weights["value.kernel"], state.params["value"]["kernel"])
+    assert weights.keys() == model_arrays(state).keys()
 
 
 def test_validation_starts_from_the_same_place_each_time(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from safetensors.numpy import save_file
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
 from rsfm.models.foundation import ModelConfig
-from rsfm.models.hf.vision_inflate import RGB_UM, RGB_WIDTH_UM, patch_embedding
+from rsfm.models.hf.vision_inflate import RGB_WIDTH_UM, patch_embedding
 from rsfm.models.hf.vision_load import load_towers, picture_config
+from rsfm.sensors.display import RED_GREEN_BLUE_UM
 from rsfm.tokenizers.spectral import resize_kernel
 from rsfm.training.experiment import ExperimentConfig, check_initial, make_build, with_initial_weights
 from rsfm.training.state import TrainState, create_state, merge, model_arrays
@@ -71,7 +72,7 @@ def test_a_patch_embedding_is_inflated(folder: Path, capsys: pytest.CaptureFixtu
         values=jnp.asarray(values),
         valid=jnp.ones((1, 1, 16, 16), bool),
         band_valid=jnp.ones((1, 1, 3), bool),
-        wavelength_um=jnp.asarray([RGB_UM], jnp.float32),
+        wavelength_um=jnp.asarray([RED_GREEN_BLUE_UM], jnp.float32),
         bandwidth_um=jnp.asarray([RGB_WIDTH_UM], jnp.float32),
         band_code=jnp.zeros((1, 3), jnp.int32),
         time_days=jnp.full((1, 1), 8000.0),

@@ -28,7 +28,7 @@ def read_parquet(path: Path) -> Columns:
         import pyarrow.parquet
     except ImportError:
         raise UserError(
-            f"{path}: reading Parquet needs pyarrow: pip install pyarrow. Or save the table as CSV."
+            f"{path}: reading Parquet needs pyarrow: pip install 'rsfm[geo]'. Or save the table as CSV."
         ) from None
     try:
         table = pyarrow.parquet.read_table(path)

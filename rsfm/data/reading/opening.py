@@ -222,7 +222,7 @@ def open_zarr(path: Path) -> dict[str, tuple[tuple[str, ...], np.ndarray, dict[s
     try:
         import zarr
     except ImportError as error:
-        raise UserError(f"{path}: reading it needs the package zarr: pip install zarr.") from error
+        raise UserError(f"{path}: reading it needs the package zarr: pip install 'rsfm[geo]'.") from error
     check_store(path)
     group = zarr.open_group(str(path.absolute()), mode="r")
     arrays = dict(group.arrays())

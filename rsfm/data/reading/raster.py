@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from rsfm.data.resample import nearest_pixels
+
 Window = tuple[int, int, int, int]  # first row, first column, height, width
 Affine6 = tuple[float, float, float, float, float, float]  # a b c d e f of GDAL/rasterio order
 _SAMPLE = 64  # edge in pixels of the windows looked at when a file is opened
@@ -140,8 +142,7 @@ def pick(window: Window, shape: tuple[int, int] | None) -> tuple[np.ndarray, np.
     row, column, height, width = window
     if shape is None or shape == (height, width):
         return slice(row, row + height), slice(column, column + width)
-    rows = row + ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
-    columns = column + ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
+    rows, columns = row + nearest_pixels(height, shape[0]), column + nearest_pixels(width, shape[1])
     return np.ix_(rows, columns)  # type: ignore[return-value]
 
 

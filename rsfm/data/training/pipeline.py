@@ -40,7 +40,8 @@ class Source:
         batch_size: samples a batch, over all hosts.
         augment: what may be varied.
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
-        text_length: tokens a conversation is padded to; short ones are quicker.
+        text_length: tokens a conversation is padded to; short ones are quicker. 0: the shortest length of the processor that
+            holds all of a batch, on one host.
         rename: classes of the mask to be called otherwise, so that data sets of one meaning share words. Several names: one of
             them, not known which (a mown meadow is grass to one data set and crops to another).
         weak_masks: a picture without a mask, whose scene or tags are all keys, counts all over as one of the classes they
@@ -164,6 +165,10 @@ def _batches(
             f"{source.dataset}: batch_size {source.batch_size} cannot be shared by {hosts} hosts. "
             f"Use a multiple of {hosts}."
         )
+    if hosts > 1 and not source.text_length:
+        raise UserError(
+            f"{source.dataset}: text_length 0 is for one host. Give a length, e.g. 192: hosts must agree on it."
+        )
     share = source.batch_size // hosts
 
     def element(drawn: tuple[int, int]) -> Sample:
@@ -172,7 +177,7 @@ def _batches(
         step = _stride(len(records))  # neighbours often share what they lack
         for skip in range(len(records)):
             record = records[(index + skip * step) % len(records)]
-            record = augment(_labelled(record, source), rng, source.augment)
+            record = augment(labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
                 return replace(to_sample(record, dialogue, source.text_length), objectives=source.objectives)
@@ -193,7 +198,7 @@ def _stride(count: int) -> int:
     return next(step for step in range(max(1, round(0.618 * count)), count + 2) if math.gcd(step, count) == 1)
 
 
-def _labelled(record: Record, source: Source) -> Record:
+def labelled(record: Record, source: Source) -> Record:
     """The record with its mask in the source's words and legend; pixels of classes outside the legend have no label."""
     if record.mask is not None:
         shown, names = record.mask.class_index, [source.rename.get(name, (name,)) for name in record.mask.legend]

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from rsfm.data.reading.grids import location
+from rsfm.data.resample import linear
 from rsfm.pytree import replace
 from rsfm.sensors.observe import at_dates
 from rsfm.types import BAND_CODES, Array, Boxes, GeoGrid, Observation, Record
@@ -225,7 +226,7 @@ def resize(record: Record, height: int, width: int) -> Record:
         if pixels.shape[row : row + 2] == (1, 1):
             return pixels
         for axis, scale in ((row, height / rows), (row + 1, width / columns)):
-            pixels = _resample(np.asarray(pixels), axis, max(1, round(pixels.shape[axis] * scale)))
+            pixels = linear(np.asarray(pixels), axis, max(1, round(pixels.shape[axis] * scale)))
         return pixels
 
     moved = _move(record, resample, np.diag([width / columns, height / rows, 1.0])[:2])
@@ -302,23 +303,6 @@ def _centre(record: Record) -> tuple[float, float] | None:
     if grid is None:
         return record.location_deg
     return location(grid) or record.location_deg
-
-
-def _resample(pixels: np.ndarray, axis: int, length: int) -> np.ndarray:
-    """One axis resampled to a length, between pixel centres."""
-    old = pixels.shape[axis]
-    place = np.clip((np.arange(length) + 0.5) * old / length - 0.5, 0, old - 1)
-    if not (np.issubdtype(pixels.dtype, np.floating) or pixels.dtype == bool):
-        return np.take(pixels, np.rint(place).astype(int), axis)
-    first = np.minimum(place.astype(int), max(old - 2, 0))
-    before, after = np.take(pixels, first, axis), np.take(pixels, np.minimum(first + 1, old - 1), axis)
-    share = (place - first).reshape([-1 if i == axis else 1 for i in range(pixels.ndim)]).astype(np.float32)
-    if pixels.dtype == bool:
-        return (before | (share == 1)) & (after | (share == 0))
-    if np.isfinite(pixels).all():
-        return before + (after - before) * share
-    # Not NaN * 0: a missing neighbour without weight must not spread.
-    return np.where(share == 1, 0, before * (1 - share)) + np.where(share == 0, 0, after * share)
 
 
 def _inside(boxes: Boxes | None, height: int, width: int) -> Boxes | None:

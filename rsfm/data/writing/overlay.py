@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from rsfm.data.writing.atomic import written_whole
@@ -147,17 +147,3 @@ def _wrapped(text: str, sheet: _Sheet, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
-
-
-def natural_colour(bands: tuple[str, ...], wavelength_um: Float[np.ndarray, " c"]) -> tuple[int, int, int]:
-    """Which bands to show as red, green and blue: those nearest to 0.66, 0.56 and 0.48 um, else the first ones.
-
-    Args:
-        bands: names of the c bands.
-        wavelength_um: their centres; 0 or far from light where they have none.
-    """
-    light = (wavelength_um > 0.38) & (wavelength_um < 3)
-    if not light.any():
-        return (0, min(1, len(bands) - 1), 0)
-    nearest = [int(np.argmin(np.where(light, np.abs(wavelength_um - want), np.inf))) for want in (0.66, 0.56, 0.48)]
-    return (nearest[0], nearest[1], nearest[2])

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rsfm.errors import UserError
 from rsfm.models.decoder import Decoder
 from rsfm.models.foundation import FoundationModel
-from rsfm.models.generate.choose import Choice, Sampling, choose
+from rsfm.models.generate.choose import Choice, Sampling, choose, random_key
 from rsfm.nn.attention import KVCache
 from rsfm.pytree import pytree_dataclass, replace
 from rsfm.text.constraint import Constraint
@@ -76,7 +76,7 @@ def generate(
         model: any FoundationModel, or a Decoder for prompts without observations.
         sample: prompts, padded on the right; lengths differ by `text_valid`.
         max_new_tokens: longest text, its end token included.
-        key: random key, used where temperature > 0.
+        key: random key, used where temperature > 0; None = a new one at every call.
         temperature, top_k, top_p: see Sampling.
         stop: ids that end a text besides the model's own end tokens.
         constraint: what may be written; the text is whole even at the length limit.
@@ -136,7 +136,7 @@ def make_choice(
         )
     ends = decoder_of(model).config
     return Choice(
-        key=jax.random.key(0) if key is None else key,
+        key=random_key(sampling.seed) if key is None else key,
         temperature=jnp.float32(sampling.temperature or 1.0),
         top_k=jnp.int32(sampling.top_k),
         top_p=jnp.float32(sampling.top_p),

@@ -4,7 +4,7 @@ b batch · k new tokens · v slots of a head
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -29,6 +29,7 @@ def generate_opened(
     max_new_tokens: int = 48,
     key: Array | None = None,
     sampling: Sampling | None = None,
+    stop: Sequence[int] = (),
     constraint: Constraint | None = None,
 ) -> tuple[Int[Array, "b k"], dict[str, Any]]:
     """Continues each prompt, as `generate` does, and opens the heads whose tokens the model writes.
@@ -40,13 +41,14 @@ def generate_opened(
         max_new_tokens: longest text, its end token included.
         key: random key, used where the sampling's temperature is above 0.
         sampling: how tokens are drawn; None = the likeliest.
+        stop: ids that end a text besides the model's end token.
         constraint: what may be written.
 
     Returns:
         The new ids, and the outputs of each head by name with one entry for each of its slots, in the order of the text;
         those of slots beyond the tokens written mean nothing.
     """
-    choice = make_choice(model, sampling or Sampling(), max_new_tokens, key=key, constraint=constraint)
+    choice = make_choice(model, sampling or Sampling(), max_new_tokens, key=key, stop=stop, constraint=constraint)
     graphdef, params = nnx.split(model)
     fixed = tuple((name, index, count) for name, (index, count) in sorted(slots.items()))
     return _generate_opened(graphdef, params, sample, choice, max_new_tokens, fixed)

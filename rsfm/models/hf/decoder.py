@@ -19,7 +19,7 @@ from rsfm.models.hf.architectures import ARCHITECTURES, language_part, read_deco
 from rsfm.models.hf.checkpoint import open_checkpoint
 from rsfm.models.hf.folder import Checkpoint
 from rsfm.models.hf.report import LoadReport, refuse
-from rsfm.nn.weights import named_parameters
+from rsfm.nn.weights import named_parameters, restacked
 
 PREFIXES = (
     "model.",
@@ -34,7 +34,7 @@ FREE_FIELDS = {
     "end_ids",
     "pad_id",
 }  # of DecoderConfig: do not change what a weight means
-FREE_BLOCK_FIELDS = {"remat", "unroll"}
+FREE_BLOCK_FIELDS = {"remat", "unroll", "stacked"}
 VOCABULARY_AXIS = {"embedding": 0, "text_head.output.kernel": 1}
 SELDOM_KEPT = ("rotary_emb.inv_freq",)  # tables some old checkpoints carry; made anew here
 
@@ -85,7 +85,7 @@ def decoder_tensors(
     """The checkpoint's tensors by the names a decoder of `config` has, as for FoundationModel's "decoder." part.
 
     Raises:
-        UserError: `config` has another shape than the checkpoint, beyond vocabulary, remat and unroll.
+        UserError: `config` has another shape than the checkpoint, beyond vocabulary, remat, unroll and stacked.
     """
     checkpoint = open_checkpoint(name)
     theirs = _own_config(checkpoint)
@@ -97,7 +97,9 @@ def decoder_tensors(
         differs = ", ".join(f"{k} {ours[k]} (checkpoint: {wanted[k]})" for k in ours if ours[k] != wanted[k])
         raise UserError(f"{checkpoint.where}: the model's decoder differs in {differs}. Use decoder_config({name!r}).")
     grown(theirs, config.vocabulary, checkpoint.where)
-    return convert(checkpoint, config, allow=allow)
+    stacked = dataclasses.replace(config, transformer=dataclasses.replace(config.transformer, stacked=True))
+    tensors, report = convert(checkpoint, stacked, allow=allow)
+    return restacked(tensors, named_parameters(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))), report
 
 
 def _own_config(checkpoint: Checkpoint) -> DecoderConfig:
@@ -143,7 +145,7 @@ def their_names(ours: str, kind: str) -> tuple[str, bool]:
 def convert(
     checkpoint: Checkpoint, config: DecoderConfig, *, allow: Iterable[str] = ()
 ) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """Every parameter of a decoder out of a checkpoint's tensors: layers stacked, kernels turned to (i, o)."""
+    """Every parameter of a decoder of stacked layers out of a checkpoint's tensors: layers stacked, kernels turned to (i, o)."""
     wanted = named_parameters(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
     prefix = next((p for p in PREFIXES if f"{p}embed_tokens.weight" in checkpoint.tensors), "model.")
     sources = {ours: _sources(ours, checkpoint, prefix, config.transformer.depth) for ours in wanted}

@@ -16,10 +16,11 @@ from rsfm.models.hf.report import LoadReport
 from rsfm.models.hf.vision_load import load_towers
 from rsfm.models.published.towers import PictureTower, Towers
 from rsfm.nn.weights import named_parameters
+from rsfm.sensors.display import RED_GREEN_BLUE_UM
 from rsfm.tokenizers.spectral import SpectralTokenizer, resize_kernel
 from rsfm.types import Observation
 
-RGB_UM, RGB_WIDTH_UM = (0.665, 0.56, 0.49), (0.03, 0.035, 0.065)  # Sentinel-2's red, green and blue
+RGB_WIDTH_UM = (0.03, 0.035, 0.065)  # of Sentinel-2's red, green and blue
 SIGMA_UM = 0.02
 
 
@@ -64,7 +65,7 @@ def inflate(
     kernel: Float[np.ndarray, "p p 3 d"],
     bias: Float[np.ndarray, " d"],
     *,
-    center_um: Sequence[float] = RGB_UM,
+    center_um: Sequence[float] = RED_GREEN_BLUE_UM,
     width_um: Sequence[float] = RGB_WIDTH_UM,
     gain: Sequence[float] = (1.0, 1.0, 1.0),
     offset: Sequence[float] = (0.0, 0.0, 0.0),

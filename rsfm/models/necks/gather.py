@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from rsfm.nn.masked_conv import bilinear
+from rsfm.nn.resample import bilinear
 from rsfm.types import Observation, Tokens
 
 

@@ -1,6 +1,6 @@
 """Losses that pull matching pairs together and push the rest of the batch apart.
 
-b pairs of this device · n pairs of all devices · q queued · d width · s text
+b pairs of this device · n pairs of all devices · d width · s text
 Under jit on a mesh a batch is one logical array, and n = b: XLA gathers. Under pmap `device_axis` gathers by name.
 """
 
@@ -20,8 +20,6 @@ def info_nce(
     mask: Bool[Array, " b"],
     *,
     same: Bool[Array, "b n"] | None = None,
-    left_queue: Float[Array, "q d"] | None = None,
-    right_queue: Float[Array, "q d"] | None = None,
     device_axis: str | None = None,
 ) -> Float[Array, ""]:
     """Cross entropy of finding each one's partner, both ways (CLIP, arXiv:2103.00020), mean over this device's pairs.
@@ -32,14 +30,12 @@ def info_nce(
         scale: factor of the cosines.
         mask: False: no pair; neither a row nor anybody's wrong answer.
         same: pairs whose texts say the same: not counted as wrong answers of each other; see `same_texts`.
-        left_queue: vectors of earlier batches as further wrong answers (MoCo, arXiv:1911.05722); rows of zeros are empty.
-        right_queue: see left_queue.
         device_axis: mapped axis whose other members' pairs are wrong answers too.
     """
     allowed, own = _pairs(mask, same, device_axis)
     each = [
-        _find(rows, _gathered(columns, device_axis), queue, scale, allowed, own)
-        for rows, columns, queue in ((left, right, right_queue), (right, left, left_queue))
+        _find(rows, _gathered(columns, device_axis), scale, allowed, own)
+        for rows, columns in ((left, right), (right, left))
     ]
     return masked_mean((each[0] + each[1]) / 2, mask)
 
@@ -89,17 +85,12 @@ def _pairs(
 def _find(
     rows: Float[Array, "b d"],
     columns: Float[Array, "n d"],
-    queue: Float[Array, "q d"] | None,
     scale: Float[Array, ""],
     allowed: Bool[Array, "b n"],
     own: Int[Array, " b"],
 ) -> Float[Array, " b"]:
     logits = jnp.where(allowed, _products(rows, columns, scale), NEVER)
     right = jnp.take_along_axis(logits, own[:, None], axis=1)[:, 0]
-    if queue is not None:
-        filled = (queue != 0).any(-1)
-        earlier = jnp.where(filled[None], _products(rows, jax.lax.stop_gradient(queue), scale), NEVER)
-        logits = jnp.concatenate([logits, earlier], axis=1)
     return jax.nn.logsumexp(logits, axis=1) - right
 
 

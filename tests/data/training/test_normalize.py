@@ -1,21 +1,18 @@
 """Physical units to the model's numbers: by unit or by statistics, and never by those of another unit."""
 
-import json
-
 import numpy as np
 import pytest
 
-from rsfm.config import from_json
 from rsfm.data.datasets import DATASETS
-from rsfm.data.root import REPOSITORY, data_root
+from rsfm.data.root import data_root
 from rsfm.data.training.normalize import BandStatistics, fit_statistics, normalize
 from rsfm.errors import UserError
+from rsfm.processor.fitted import fitted_statistics
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.types import Record
 
-FITTED = json.loads((REPOSITORY / "tokenizers/normalization/statistics.json").read_text(encoding="utf-8"))
-STATISTICS = from_json(dict[str, BandStatistics], FITTED["sensors"])
+STATISTICS = fitted_statistics()
 
 
 def flat(value: float, sensor: str = "aerial_rgb"):
