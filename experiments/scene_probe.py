@@ -30,9 +30,7 @@ def main(out: Path = OUT) -> None:
     classifier.fit(seen["EfficientNet"], [record.scene for record in train])
     names = classifier.predict(asked["EfficientNet"])
     command = "python -m experiments.scene_probe"
-    bench = Bench(
-        dataset="aid_rsicd", split="val", protocol="published", task="scene", records=val, command=command
-    )
+    bench = Bench(dataset="aid_rsicd", split="val", protocol="published", task="scene", records=val, command=command)
     rows = bench.rows("EfficientNet + logistic regression", [[Answer(question="", text=str(name)) for name in names]])
     append_rows(out, rows)
     for row in rows:

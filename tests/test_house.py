@@ -81,3 +81,13 @@ def test_every_pinned_package_has_hashes() -> None:
     hashed = {entry.split(" \\\n")[0]: re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry) for entry in entries}
     missing = [line for line in pinned if not hashed.get(line)]
     assert not missing, f"run `make hashes`: {missing} lack one"
+
+
+def test_the_readers_page_names_files_and_tables_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:rsfm|tests|experiments)/[\w/.]+)`", text):
+        assert (ROOT / path).exists(), path
+    rows = re.findall(r"^\| [^|]+ \| `(rsfm/[\w/]+)/<name>\.py`[^|]* \| `([A-Z]+)` \|$", text, flags=re.MULTILINE)
+    assert len(rows) >= 7
+    for room, table in rows:
+        assert table in (ROOT / room / "__init__.py").read_text(encoding="utf-8"), f"{table} in {room}"

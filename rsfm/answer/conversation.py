@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
@@ -14,7 +15,7 @@ from rsfm.answer.session import Session, from_map
 from rsfm.answer.words import written
 from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
-from rsfm.models.generate import stream
+from rsfm.models.generate import random_key, stream
 from rsfm.processor import Asked, Processor
 from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
 from rsfm.text import forms
@@ -44,6 +45,7 @@ class Conversation:
         *,
         system: str = "",
         name: str = "this checkpoint",
+        seed: int | None = None,
         **options: Any,
     ):
         """Reads nothing yet.
@@ -54,11 +56,12 @@ class Conversation:
             footprint: scenes on one grid, or a record.
             system: what the model is told before the first question.
             name: of the checkpoint, for people.
+            seed: of the draws where the temperature is above 0; None = others every time.
             options: of rsfm.models.generate.stream: temperature, top_k, top_p, max_new_tokens, ...
         """
         self.session = Session(model, processor, footprint, name=name)
         self.model, self.processor, self.footprint = model, self.session.compact, self.session.footprint
-        self._writer = for_writing(model)
+        self._writer, self._key = for_writing(model), random_key(seed)
         self.system, self.options = plain(system), {"max_new_tokens": 96, **options}
         self.history: list[tuple[str, str]] = []
         self.answer: Answer | None = None
@@ -134,7 +137,8 @@ class Conversation:
         prompt = stack([self.processor.prompt(self.record, question, history=turns, system=self.system)])
         decode, ids, told, held = TextStream(self.processor.text), [], "", False
         ends = (*self.processor.text.end_ids, *self.options.get("stop", ()))
-        for new in stream(self._writer, prompt, constraint=self._constraint, **{**self.options, "stop": ends}):
+        how: dict[str, Any] = {**self.options, "stop": ends, "constraint": self._constraint, "key": self._next_key()}
+        for new in stream(self._writer, prompt, **how):
             row = new[0].tolist()
             ids += row
             piece = decode.push(row)
@@ -145,6 +149,11 @@ class Conversation:
             held = held or len(before) > 1
         every = np.asarray(ids, np.int32)
         self._said = written(self.processor, self.record, question, every, history=turns, system=self.system)
+
+    def _next_key(self) -> Array:
+        """A random key for each answer."""
+        self._key, key = jax.random.split(self._key)
+        return key
 
     def _read(self, question: str, said: str) -> Answer:
         outputs: dict[str, Any] = {}

@@ -33,7 +33,7 @@ def predict(
         question: in words, e.g. "Map the land cover: water, trees, crops."
         max_new_tokens: longest answer in tokens.
         form: what an answer in words may look like, see rsfm.text.forms.form: "number", "label: a, b", ...
-        options: of rsfm.answer.session.Session: overlap, batch_size, probability, progress, name.
+        options: of rsfm.answer.session.Session: overlap, batch_size, probability, progress, sampling, name.
 
     Returns:
         The answer; a mask lies on the scene's grid.

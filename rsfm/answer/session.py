@@ -15,6 +15,7 @@ from rsfm.answer.regions import classes_opened, of_one_legend
 from rsfm.answer.words import answer_records, whole
 from rsfm.data.reading.scene import Scene
 from rsfm.models.foundation import FoundationModel
+from rsfm.models.generate import Sampling
 from rsfm.processor import Asked, Plan, Processor, View, view_of
 from rsfm.processor.asked import about
 from rsfm.processor.calibration import Gate, MapCalibration
@@ -53,6 +54,7 @@ class Session:
         batch_size: int = 16,
         probability: bool = False,
         progress: bool = False,
+        sampling: Sampling | None = None,
     ):
         """Reads a corner of the scene, no more.
 
@@ -65,7 +67,9 @@ class Session:
             batch_size: most windows to run at once.
             probability: keep the maps' class probabilities, 4 bytes a pixel and class.
             progress: show a bar on stderr.
+            sampling: how the tokens of answers in words are chosen; None = the likeliest.
         """
+        self._sampling = sampling
         self.model, self.processor, self.footprint, self.name = model, processor, as_footprint(source), name
         self._corner = self.footprint.read((0, 0, 1, 1))
         view = view_of(self._corner)
@@ -226,7 +230,7 @@ class Session:
         return question
 
     def _write(self, question: str, form: str, max_new_tokens: int) -> Answer:
-        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "form": form}
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "form": form, "sampling": self._sampling}
         return answer_records(self.model, self.compact, [self.record], [question], **options)[0]
 
     def scene_probabilities(self, names: tuple[str, ...], gate: Gate) -> np.ndarray:

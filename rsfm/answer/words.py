@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from rsfm.answer.batches import stack
+from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
 from rsfm.errors import UserError
 from rsfm.heads import HEADS
 from rsfm.models.foundation import FoundationModel
-from rsfm.models.generate import generate_opened
+from rsfm.models.generate import Sampling, beam_search, generate_opened
 from rsfm.processor import Processor
 from rsfm.tasks.dialogue import special_tokens, split_special
 from rsfm.text import forms
@@ -39,11 +39,21 @@ def answer_records(
     batch_size: int = 1,
     max_new_tokens: int = 64,
     form: str = "",
+    sampling: Sampling | None = None,
 ) -> list[Answer]:
     """Text answers to one question a record, `batch_size` at a time; fewer records are padded to a full batch.
 
-    The records hold the same sensors, so that they make one batch; each is read whole. `form`: see `predict`.
+    Args:
+        model: weights.
+        processor: of the same checkpoint.
+        records: of the same sensors, so that they make one batch; each is read whole.
+        questions: one a record.
+        batch_size: records answered at once.
+        max_new_tokens: longest answer in tokens.
+        form: what an answer may look like, see `rsfm.answer.predict.predict`.
+        sampling: how tokens are chosen; None = the likeliest.
     """
+    sampling = sampling or Sampling()
     answers: list[Answer] = []
     constraint = constrain(forms.form(form), processor.text) if form else None
     slots = head_slots(model, processor)
@@ -54,11 +64,26 @@ def answer_records(
         # What `written` would cut off must not be written under a form: it is whole only at its end.
         limit = min([max_new_tokens, *(room(processor, *each) for each in full)]) if form else max_new_tokens
         options: dict[str, Any] = {"max_new_tokens": limit, "stop": processor.text.end_ids, "constraint": constraint}
-        ids, outputs = jax.device_get(generate_opened(model, prompts, slots, **options))
-        for i, (record, question) in enumerate(part):
-            text = written(processor, record, question, ids[i])
-            answers.append(processor.decode(question, text, jax.tree.map(lambda leaf, i=i: leaf[i], outputs)))
+        if sampling.beams > 1:
+            ids = np.asarray(beam_search(model, prompts, beams=sampling.beams, **options)[0])
+            texts = [written(processor, *pair, row) for pair, row in zip(full, ids, strict=True)]
+            outputs = _read_again(model, processor, full, texts)
+        else:
+            ids, outputs = jax.device_get(generate_opened(model, prompts, slots, sampling=sampling, **options))
+            texts = [written(processor, *pair, row) for pair, row in zip(full, ids, strict=True)]
+        for i, (_, question) in enumerate(part):
+            answers.append(processor.decode(question, texts[i], jax.tree.map(lambda leaf, i=i: leaf[i], outputs)))
     return answers
+
+
+def _read_again(
+    model: FoundationModel, processor: Processor, asked: Sequence[tuple[Record, str]], texts: Sequence[str]
+) -> dict[str, Any]:
+    """What the special tokens of finished texts open: beams move between texts, so no hidden states stay with them."""
+    if not any(map(special_tokens, texts)):
+        return {}
+    samples = [processor.prompt(*pair, text) for pair, text in zip(asked, texts, strict=True)]
+    return jax.device_get(forward(model, stack(samples)).outputs)
 
 
 def head_slots(model: FoundationModel, processor: Processor) -> dict[str, tuple[int, int]]:

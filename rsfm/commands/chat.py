@@ -37,6 +37,7 @@ def chat(
     temperature: float = 0.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    seed: int | None = None,
 ) -> int:
     """Talks about a scene: several questions, each answer written as it comes, earlier turns remembered.
 
@@ -62,9 +63,10 @@ def chat(
         out: folder for the maps: mask.tif (COG), mask.geojson, overlay.png, then mask_2.tif and so on.
         system: what the model is told before the first question.
         max_new_tokens: longest answer in tokens.
-        temperature: 0 takes the likeliest token, 1 draws as the model says.
+        temperature: 0 takes the likeliest token, 1 draws as the model says, each time anew.
         top_k: draw only among the k likeliest tokens; 0 = all.
         top_p: draw only among the likeliest tokens that hold this share.
+        seed: of the draws, to repeat them.
     """
     from rsfm.answer.footprint import open_footprint
 
@@ -79,9 +81,9 @@ def chat(
     from rsfm.answer.conversation import Conversation
     from rsfm.models.generate import Sampling
 
-    Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
+    Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     loaded = pretrained.load_foundation(checkpoint)
-    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     talk = Conversation(
         loaded.model,
         loaded.processor,

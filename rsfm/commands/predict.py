@@ -16,6 +16,9 @@ def predict(
     ask: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     form: str = "",
     max_new_tokens: int = 64,
+    beams: int = 1,
+    temperature: float = 0.0,
+    seed: int | None = None,
     checkpoint: str = "nano",
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
@@ -52,6 +55,9 @@ def predict(
             "label: a, b" (one of them), "labels: a, b" (some of them), or "json: SCHEMA" with a JSON schema such as
             {"properties": {"scene": {"enum": ["airport", "forest"]}, "trees": {"type": "integer"}}}.
         max_new_tokens: longest answer in tokens.
+        beams: texts that are written side by side, of which the likeliest is the answer.
+        temperature: 0 takes the likeliest token, 1 draws as the model says, each time anew.
+        seed: of the draws, to repeat them.
         checkpoint: name of a shipped checkpoint, or its folder.
         sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
             told from the files.
@@ -91,12 +97,14 @@ def predict(
     from rsfm import pretrained
     from rsfm.answer.products import write_products
     from rsfm.commands.outputs import output_folder, print_json
+    from rsfm.models.generate import Sampling
     from rsfm.text import forms
 
+    sampling = Sampling(temperature=temperature, seed=seed, beams=beams)
     if form:
         forms.form(form)  # a form that cannot be read is told before the weights are
     loaded = pretrained.load(checkpoint)
-    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True}
+    options: dict[str, Any] = {"overlap": overlap, "probability": probability, "progress": True, "sampling": sampling}
     session = loaded.session(footprint, **options)
     if form:
         for question in ask:

@@ -16,17 +16,21 @@ NEVER = -1e30  # a logit that is never chosen; finite, so that no row of them gi
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn.
+    """How the tokens of an answer are chosen: the likeliest one by one, the likeliest text of a beam, or drawn.
 
     Attributes:
         temperature: divides the logits; 0 = the likeliest token.
         top_k: only the k likeliest; 0 = all.
         top_p: only the fewest likeliest whose mass is at least p (arXiv:1904.09751); 1 = all.
+        seed: of the draws, so that they can be repeated; None = others every time.
+        beams: texts kept side by side, of which the likeliest is taken.
     """
 
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
+    seed: int | None = None
+    beams: int = 1
 
     def __post_init__(self) -> None:
         """Raises UserError where a number makes no sense."""
@@ -35,6 +39,13 @@ class Sampling:
                 f"temperature {self.temperature:g}, top_k {self.top_k}, top_p {self.top_p:g}: expected temperature >= 0, "
                 "top_k >= 0 and 0 < top_p <= 1. Temperature 0 takes the likeliest token."
             )
+        if self.beams < 1 or (self.beams > 1 and self.temperature > 0):
+            raise UserError(
+                f"beams {self.beams} at temperature {self.temperature:g}: expected 1 or more beams, and more than one only at "
+                "temperature 0, as beams look for the likeliest text. Leave one of the two out."
+            )
+        if self.seed is not None and not 0 <= self.seed < 2**31:
+            raise UserError(f"seed {self.seed}: expected a number from 0 to {2**31 - 1}.")
 
 
 def random_key(seed: int | None = None) -> Array:

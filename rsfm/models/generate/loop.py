@@ -136,7 +136,7 @@ def make_choice(
         )
     ends = decoder_of(model).config
     return Choice(
-        key=random_key() if key is None else key,
+        key=random_key(sampling.seed) if key is None else key,
         temperature=jnp.float32(sampling.temperature or 1.0),
         top_k=jnp.int32(sampling.top_k),
         top_p=jnp.float32(sampling.top_p),
