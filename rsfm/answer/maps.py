@@ -17,6 +17,7 @@ from rsfm.answer.areas import ClassAreas
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
 from rsfm.answer.mosaic import mosaic
+from rsfm.answer.size import check_map, check_strip
 from rsfm.answer.windows import Tiling
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Plan, Processor
@@ -93,6 +94,7 @@ def collected(
 ) -> SceneMap:
     """The map out of its rows. Memory is a byte a pixel, and 4 bytes a pixel and class with `probability`."""
     shape, classes = (footprint.height, footprint.width), len(legend)
+    check_map(footprint, classes, probability=probability)
     index = np.full(shape, -1, np.int8 if classes < 128 else np.int16)
     chance = np.zeros((classes, *shape), np.float32) if probability else None
     areas, sure = ClassAreas(classes, footprint), np.zeros(classes)
@@ -125,6 +127,7 @@ def map_rows(
     size, batch_size = processor.stream_size(probe), dates.windows_together(processor, probe, batch_size)
     dates.check_memory(processor, probe)
     tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
+    check_strip(tiling, 1 + len(plan.legend))
 
     def chances(windows: list[Record]) -> Float[np.ndarray, "n _ h w"]:
         return _over_dates(model, processor, windows, plan, tiling.batch_size(batch_size))

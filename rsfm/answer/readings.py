@@ -12,6 +12,7 @@ import numpy as np
 from rsfm.answer.areas import Ground
 from rsfm.answer.footprint import Footprint
 from rsfm.answer.maps import MapRows, SceneMap
+from rsfm.answer.size import check_map
 from rsfm.errors import UserError
 from rsfm.heads import value_band
 from rsfm.processor.calibration import Gate, MapCalibration
@@ -184,6 +185,7 @@ def _measured(value: Value, text: str, quantities: tuple[Quantity, ...]) -> Valu
 
 def value_map(footprint: Footprint, question: str, quantity: Quantity, rows: Iterable[MapRows]) -> Answer:
     """An Answer from the rows of a map of numbers: value and interval of each pixel, and their mean in words."""
+    check_map(footprint, len(quantity.map_edges) - 1, numbers=True)
     band = np.full((footprint.height, footprint.width, 3), np.nan, np.float32)
     for part in rows:
         here = value_band(quantity.map_edges, part.probability[1:], stretch=quantity.stretch)

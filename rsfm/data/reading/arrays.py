@@ -113,7 +113,11 @@ def _of_xarray(source: Any, name: str) -> list[ArrayRaster]:
     order = [dims["times"], dims["rows"], dims["columns"], dims["bands"]]
     source = source.transpose(*(dim for dim in order if dim is not None))
     values = np.asarray(source.values)
-    if values.dtype.kind not in "iufb":
+    if values.dtype.kind == "b":
+        raise UserError(
+            f"{name}: true and false are no measurements. Give the sensor's numbers; a mask belongs to labels."
+        )
+    if values.dtype.kind not in "iuf":
         raise UserError(f"{name}: numbers expected, found {values.dtype}. Convert it first.")
     values = values if dims["bands"] is not None else values[..., None]
     values = values if dims["times"] is not None else values[None]

@@ -41,7 +41,11 @@ def open_cube(path: Path, bands: int | None = None, times: int | None = None) ->
 
 def cubes(path: Path, array: np.ndarray, bands: int | None, times: int | None) -> list[np.ndarray]:
     """An array as one cube (h w c) for each acquisition; see `open_cube`."""
-    if array.dtype.kind not in "iufb":
+    if array.dtype.kind == "b":
+        raise UserError(
+            f"{path}: true and false are no measurements. Give the sensor's numbers; a mask belongs to labels."
+        )
+    if array.dtype.kind not in "iuf":
         raise UserError(f"{path}: numbers expected, found {array.dtype}. Save a plain numeric array.")
     if array.size == 0 or array.ndim not in (2, 3, 4):
         raise UserError(f"{path}: expected an array (h, w, c) or (t, h, w, c), found shape {array.shape}.")

@@ -21,7 +21,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from rsfm.data.reading.clouds import CLOUD_KINDS
-from rsfm.data.reading.opening import gdal, open_raster
+from rsfm.data.reading.opening import gdal, open_raster, stored_dtype
 from rsfm.data.reading.placement import on_grid, placed
 from rsfm.data.reading.raster import IDENTITY, Header, Window, product_name, select_header
 from rsfm.data.reading.wavelengths import wavelengths_of_tags
@@ -257,8 +257,9 @@ def _header(source: Source) -> tuple[Header, Source]:
                 inner = ", ".join(name.split(":")[-1] for name in dataset.subdatasets[:6]) or "none"
                 raise UserError(f"{path}: holds no raster itself but the data sets {inner}. Export one as GeoTIFF.")
             indexes = source.indexes or _data_indexes(dataset)
-            dtype = np.dtype(dataset.dtypes[indexes[0] - 1])
-            if dtype.kind == "c":
+            kinds = [stored_dtype(dataset.dtypes[i - 1]) for i in indexes]
+            dtype = kinds[0]
+            if any(each.kind == "c" for each in kinds):
                 raise UserError(
                     f"{path}: complex numbers. Expected intensities: detect and calibrate the product first."
                 )

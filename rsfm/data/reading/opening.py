@@ -314,14 +314,14 @@ def _check_dataset(path: Path, dataset: Any) -> None:
         )
     if dataset.count:
         bands = 1 if getattr(dataset.interleaving, "name", "") == "band" else dataset.count
-        block, itemsize = (*dataset.block_shapes[0], bands), np.dtype(_plain(dataset.dtypes[0])).itemsize
+        block, itemsize = (*dataset.block_shapes[0], bands), stored_dtype(dataset.dtypes[0]).itemsize
         if math.prod(block) * itemsize > _LARGE_BLOCK:
             check_fits(path, block, 2 * itemsize, advice="Write it again in tiles: gdal_translate -of COG.")
 
 
-def _plain(dtype: str) -> str:
-    """Complex integers, which numpy has not, are read as complex floats."""
-    return "complex64" if dtype.startswith("complex_int") else dtype
+def stored_dtype(name: str) -> np.dtype:
+    """numpy's type for one of rasterio's: complex integers, which numpy has not, are read as complex floats."""
+    return np.dtype("complex64" if name.startswith("complex_int") else name)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from rsfm.data.reading.cube import open_cube
+from rsfm.data.reading.scene import open_scene
 from rsfm.errors import UserError
 from tests.data.rasters import write_tif
 
@@ -105,3 +106,9 @@ def test_a_cut_npy(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:1000])
     with pytest.raises(UserError, match="cut short"):
         open_cube(tmp_path / "x.npy")
+
+
+def test_true_and_false_are_no_measurements(tmp_path: Path) -> None:
+    np.save(tmp_path / "flags.npy", np.ones((4, 5, 3), bool))
+    with pytest.raises(UserError, match="flags.npy: true and false are no measurements"):
+        open_scene([tmp_path / "flags.npy"], sensor="aerial_rgb")

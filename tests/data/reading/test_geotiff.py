@@ -14,6 +14,7 @@ from rasterio.enums import ColorInterp
 
 from rsfm.data.reading.clouds import cloud_kind
 from rsfm.data.reading.geotiff import GeoRaster, Source
+from rsfm.data.reading.scene import open_scene
 from rsfm.errors import UserError
 from rsfm.types import GeoGrid
 from tests.data.rasters import UTM, sentinel2, write_tif
@@ -155,3 +156,21 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, kind: str, words: str) -> No
     with pytest.raises(UserError, match=words) as caught:
         opened(path).read((90, 0, 10, 100))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["complex_int16", "complex64", "complex128"])
+def test_complex_numbers_are_no_intensities(dtype: str, tmp_path: Path) -> None:
+    profile = {"driver": "GTiff", "height": 4, "width": 5, "count": 2, "dtype": dtype}
+    with rasterio.open(tmp_path / "slc.tif", "w", **profile) as dataset:
+        dataset.write(np.full((2, 4, 5), 3 + 4j, np.complex64))
+    with pytest.raises(UserError, match="slc.tif: complex numbers. Expected intensities"):
+        open_scene([tmp_path / "slc.tif"], sensor="sentinel1_grd")
+
+
+@pytest.mark.parametrize("scale", [0.0, float("nan"), float("inf")])
+def test_a_scale_that_leaves_no_number_is_refused(scale: float, tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "scaled.tif", np.full((4, 5, 12), 900, np.uint16))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = [scale] * dataset.count
+    with pytest.raises(UserError, match=r"the file's own scale is .*Set --scale and --offset"):
+        open_scene([path], sensor="sentinel2_l2a")
