@@ -248,6 +248,8 @@ READS = (
     "load_sensor(",
     "load_config(",
     "prepare(",
+    "load_decoder(",
+    "load_towers(",
 )  # files
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
