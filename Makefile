@@ -29,6 +29,7 @@ help:  ## these lines
 
 demo: .venv/.demo  ## asks the shipped checkpoint about a real Sentinel-1 and Sentinel-2 scene; leaves its answers in demo/
 	$(V)/rsfm demo
+	@command -v rsfm >/dev/null || echo "The command is $(V)/rsfm. To type rsfm alone: source $(V)/activate"
 
 lint: .venv/.dev  ## ruff and mypy
 	$(V)/ruff check .

@@ -4,11 +4,13 @@
 """
 
 import dataclasses
+import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -16,6 +18,7 @@ from safetensors.numpy import save_file
 
 from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, read_json, to_json
+from rsfm.data.addresses import check_local
 from rsfm.data.writing.atomic import write_json, written_folder
 from rsfm.data.writing.digests import check_digests, sha256, write_digests
 from rsfm.errors import UserError, lookup, unknown
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "checkpoints"
 ADAPTER, PEFT = "adapter.json", "adapter_config.json"
 FILES = ("config.json", "processor.json", "tokenizer", "model.safetensors")
+READING = ("sensor", "dates", "series", "gsd_m", "unit", "bands", "wavelengths_um", "scale", "offset")  # of open_source
 FOUNDATION = "foundation"  # "kind" in config.json where none is named
 PUBLISHED = {"dynamic_world": LandCover.read}  # other kinds: models of others with a legend of their own
 
@@ -48,12 +52,14 @@ class Pretrained:
         model: the network.
         processor: between physical units and the network.
         config: the network's config.
+        seed: of the training run.
     """
 
     name: str
     model: FoundationModel
     processor: Processor
     config: ModelConfig
+    seed: int = 0
 
     def predict(
         self,
@@ -62,6 +68,8 @@ class Pretrained:
         *,
         sensor: str | None = None,
         dates: Sequence[str] | None = None,
+        series: bool = False,
+        gsd_m: float | None = None,
         unit: str | None = None,
         bands: Sequence[str] = (),
         wavelengths_um: Any = (),
@@ -72,10 +80,13 @@ class Pretrained:
         """Asks one question of a scene of any size.
 
         Args:
-            source: a path, or a list of paths: several dates of one sensor, a Scene, scenes on one grid (a Footprint), or a Record.
+            source: a path, an image in memory (numpy, Pillow, xarray), or a list of them: dates of one sensor, or sensors of one
+                place; a Scene, scenes on one grid (a Footprint), or a Record.
             question: in words; "Map the water." gives a mask.
             sensor: a key of SENSORS, or a .toml or .json file of one's own; told from the file where it can be.
             dates: ISO date of each file; read from names and tags where not given.
+            series: the images are dates of one place though no georeference shows it.
+            gsd_m: metres of a pixel's edge, of images without a georeference.
             unit: "dn" or the physical unit of the file's values; told from the sensor by default.
             bands: names of the file's layers in order, "skip" for one that is no band of the sensor.
             wavelengths_um: of the layers, where the file does not say them: any spectral cube is read by them.
@@ -88,7 +99,7 @@ class Pretrained:
         from rsfm.answer.footprint import open_source
 
         how: dict[str, Any] = {"unit": unit, "bands": bands, "wavelengths_um": wavelengths_um}
-        how |= {"scale": scale, "offset": offset}
+        how |= {"scale": scale, "offset": offset, "series": series, "gsd_m": gsd_m}
         opened = open_source(source, sensor=sensor, dates=dates, **how)
         words = {key: options.pop(key) for key in ("form", "max_new_tokens") if key in options}
         return self.session(opened, **options).ask(question, **words)
@@ -98,7 +109,7 @@ class Pretrained:
 
         Args:
             source: as in `predict`.
-            options: overlap, batch_size, probability, progress.
+            options: overlap, batch_size, probability, progress; and how the source is read, as in `predict`: sensor, unit, ...
 
         >>> session = rsfm.load("nano").session("scene.tif")
         >>> session.map(["water"]), session.ask("How many hectares of water are there?"), session.describe()
@@ -106,7 +117,8 @@ class Pretrained:
         from rsfm.answer.footprint import open_source
         from rsfm.answer.session import Session
 
-        return Session(self.model, self.processor, open_source(source), **{"name": self.name, **options})
+        how = {name: options.pop(name) for name in READING if name in options}
+        return Session(self.model, self.processor, open_source(source, **how), **{"name": self.name, **options})
 
     def map(self, source: Any, classes: Sequence[str] = (), **options: Any) -> Answer:
         """The map of some classes of a scene, or of the whole legend of its sensors."""
@@ -127,9 +139,36 @@ class Pretrained:
         """The same as `predict`."""
         return self.predict(source, question, **options)
 
+    def ask_many(self, sources: Sequence[Any], question: str, **options: Any) -> list[Answer]:
+        """Asks the same question of images that have nothing to do with each other, one answer each, in their order.
+
+        Args:
+            sources: of each image what `predict` takes; a list among them is a series.
+            question: in words.
+            options: as in `predict`, for all of them.
+        """
+        if isinstance(sources, (str, Path)):
+            raise UserError(
+                f"ask_many: expected a list of images, found '{sources}'. Put it into a list, or use predict."
+            )
+        return [self.predict(source, question, **options) for source in sources]
+
+    def __repr__(self) -> str:
+        sizes = [leaf.size for leaf in jax.tree.leaves(nnx.state(self.model, nnx.Param))]
+        return f"Pretrained({self.name!r}, {sum(sizes) / 1e6:.1f} M parameters, reads {', '.join(self.config.streams)})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
 
 def save_checkpoint(
-    folder: str | Path, model: FoundationModel, processor: Processor, *, card: str, dtype: str = "float16"
+    folder: str | Path,
+    model: FoundationModel,
+    processor: Processor,
+    *,
+    card: str,
+    dtype: str = "float16",
+    seed: int | None = None,
 ) -> Path:
     """Writes a checkpoint folder, whole or not at all; an older one of the same name is replaced.
 
@@ -138,12 +177,14 @@ def save_checkpoint(
         model: adapters in it are merged into the weights they stand beside.
         card: README.md: data, licences, numbers, limits.
         dtype: of the stored weights; they are loaded as float32.
+        seed: of the training run, for the rows of its results.
     """
     folder, model = Path(folder), without_adapters(model)
     if (folder / ADAPTER).exists():
         raise UserError(f"{folder}: holds an adapter. Choose another folder for the checkpoint.")
     with written_folder(folder) as scratch:
-        write_json(scratch / "config.json", {"format": FORMAT, "model": to_json(model.config)})
+        trained = {} if seed is None else {"seed": seed}
+        write_json(scratch / "config.json", {"format": FORMAT, **trained, "model": to_json(model.config)})
         processor.save(scratch)
         save_weights(scratch / "model.safetensors", model, dtype=dtype)
         (scratch / "README.md").write_text(with_taught(card, processor), encoding="utf-8")
@@ -222,7 +263,7 @@ def _load_foundation(folder: Path) -> Pretrained:
     model = built(str(path), lambda: nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0))))
     weights = folder / "model.safetensors"
     assign(model, upgraded_names(read_tensors(weights), data["format"]), where=str(weights))
-    return Pretrained(name=_named(folder), model=model, processor=processor, config=config)
+    return Pretrained(name=_named(folder), model=model, processor=processor, config=config, seed=_seed(path, data))
 
 
 def save_adapter(
@@ -233,6 +274,7 @@ def save_adapter(
     *,
     card: str,
     processor: Processor | None = None,
+    seed: int = 0,
 ) -> Path:
     """Writes what was trained beside frozen weights: adapter.json, adapter.safetensors, README.md.
 
@@ -243,11 +285,12 @@ def save_adapter(
         base: name or folder of the checkpoint that was adapted; its weights are remembered by their SHA-256.
         card: README.md.
         processor: where it is not the base's: with scales of numbers that were fitted on the training data.
+        seed: of the training run.
     """
     folder, home = Path(folder), find(base)
     named = str(base) if home.parent == SHIPPED else str(home.absolute())
     config: dict[str, Any] = {"format": FORMAT, "base": named, "base_sha256": sha256(home / "model.safetensors")}
-    config["tensors"] = sorted(arrays)
+    config |= {"seed": seed, "tensors": sorted(arrays)}
     with written_folder(folder) as scratch:
         save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, scratch / "adapter.safetensors")
         (scratch / "README.md").write_text(card, encoding="utf-8")
@@ -313,7 +356,7 @@ def _load_adapter(folder: Path) -> Pretrained:
     processor = Processor.load(folder) if (folder / "processor.json").exists() else loaded.processor
     _check_pair(folder, loaded.config, processor)
     processor.text.end_with(loaded.processor.text.end_ids)
-    return dataclasses.replace(loaded, name=_named(folder), processor=processor)
+    return dataclasses.replace(loaded, name=_named(folder), processor=processor, seed=_seed(path, data))
 
 
 def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
@@ -327,6 +370,13 @@ def _adapter_facts(path: Path, data: Any) -> tuple[str, str, set[str]]:
     return base, digest, set(names)
 
 
+def _seed(path: Path, data: Mapping[str, Any]) -> int:
+    seed = data.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise UserError(f"{path}: seed: expected a whole number, found {str(seed)[:60]}. Copy the folder again.")
+    return seed
+
+
 def _named(folder: Path) -> str:
     run = folder.absolute().parent
     return run.name if folder.name in ("model", "adapter") and (run / "trainable.json").exists() else folder.name
@@ -335,6 +385,7 @@ def _named(folder: Path) -> str:
 def find(name_or_folder: str | Path) -> Path:
     """The folder of a checkpoint; a bare name means a shipped one."""
     folder = Path(name_or_folder)
+    check_local(folder)
     if folder.is_dir():
         return folder
     if folder.is_file():

@@ -5,11 +5,14 @@ checking `__init__` would rightly refuse (`flax.struct` and `jax.tree_util.regis
 """
 
 import dataclasses
+import html
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+import numpy as np
 
 T = TypeVar("T")
+_LONGEST, _MOST = 120, 8  # letters of a text and items of a list that a short repr shows
 
 
 def static(**kwargs: Any) -> Any:
@@ -45,3 +48,48 @@ def pytree_dataclass(cls: type[T]) -> type[T]:
 def replace(node: T, **changes: Any) -> T:
     """A copy of a dataclass node with some fields changed."""
     return dataclasses.replace(node, **changes)  # type: ignore[type-var]
+
+
+def brief(cls: type[T]) -> type[T]:
+    """Gives a dataclass a short repr, and a table of the same in notebooks: shapes in place of arrays, no empty fields."""
+    cls.__repr__ = _brief_repr  # type: ignore[method-assign]
+    if not hasattr(cls, "_repr_html_"):
+        cls._repr_html_ = _brief_html  # type: ignore[attr-defined]
+    return cls
+
+
+def in_brief(value: Any) -> str:
+    """A value in at most a line: an array by its type and shape, a long text or list by its beginning.
+
+    >>> in_brief(np.zeros((2, 3), np.float32))
+    'float32[2,3]'
+    """
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}[{','.join(map(str, value.shape))}]" if np.ndim(value) else f"{value}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(_some([f"{key}: {in_brief(item)}" for key, item in value.items()])) + "}"
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(_some([in_brief(item) for item in value])) + ")"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _some(items: list[str]) -> list[str]:
+    return items if len(items) <= _MOST else [*items[:_MOST], f"... {len(items)} in all"]
+
+
+def _shown(node: Any) -> list[tuple[str, str]]:
+    fields = [(field.name, getattr(node, field.name, None)) for field in dataclasses.fields(node)]
+    empty = ("", "()", "{}", "None")
+    return [(name, text) for name, value in fields if (text := in_brief(value)) not in empty]
+
+
+def _brief_repr(node: Any) -> str:
+    return f"{type(node).__name__}({', '.join(f'{name}={text}' for name, text in _shown(node))})"
+
+
+def _brief_html(node: Any) -> str:
+    rows = (
+        f"<tr><td>{name}</td><td style='text-align:left'>{html.escape(text)}</td></tr>" for name, text in _shown(node)
+    )
+    return f"<b>{type(node).__name__}</b><table>{''.join(rows)}</table>"

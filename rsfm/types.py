@@ -4,7 +4,8 @@ b batch · t acquisitions · h w pixels · c bands · n tokens · d width · s t
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rsfm.pytree import pytree_dataclass, static
+from rsfm.pytree import brief, pytree_dataclass, static
 
 # On the host numpy, on the device jax; a type checker cannot know which side of the border it is on.
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class StreamSpec:
     patch: int
 
 
+@brief
 @pytree_dataclass
 class Observation:
     """One stream: one sensor over one footprint, t acquisitions. Physical units in a Record, normalized in a Sample."""
@@ -184,6 +186,7 @@ class Observation:
         return self.valid[..., None] & self.band_valid[..., None, None, :] & ~(self.values != self.values)
 
 
+@brief
 @pytree_dataclass
 class Sample:
     """What the model reads: normalized, of fixed shape, tokenized. A batch is a Sample with a leading axis.
@@ -203,6 +206,7 @@ class Sample:
     objectives: tuple[str, ...] = static(default=("dialogue",))  # keys of OBJECTIVES: what is learned from it
 
 
+@brief
 @pytree_dataclass
 class Tokens:
     """Embeddings with what is needed to attend to them."""
@@ -273,6 +277,7 @@ class Value:
     high: float | None = None
 
 
+@brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Boxes:
     """n oriented or upright boxes as four corners in pixels (x right, y down from the top-left corner of the picture)."""
@@ -281,6 +286,7 @@ class Boxes:
     labels: tuple[str, ...]
 
 
+@brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mask:
     """Class of each pixel: index into legend, -1 where unlabelled.
@@ -332,6 +338,7 @@ class MapScale:
     edges: tuple[float, ...]
 
 
+@brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ValueMap(MapScale):
     """A number of each pixel: a label of pixel-wise regression.
@@ -349,6 +356,7 @@ class ValueMap(MapScale):
         return np.where(np.isfinite(self.values), index, -1)
 
 
+@brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
     """One place with everything known about it: observations by sensor name, in physical units, and whatever labels there are.
@@ -371,6 +379,7 @@ class Record:
     images: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
+@brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
     """What a user gets back, in physical units and on the grid of the input."""
@@ -402,3 +411,28 @@ class Answer:
         if self.notes:
             out["notes"] = list(self.notes)
         return out
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draws map, boxes or numbers with matplotlib; see `rsfm.answer.views.plot`."""
+        return _view("plot")(self, ax, **options)
+
+    def to_xarray(self) -> Any:
+        """The map as an xarray Dataset on its grid; see `rsfm.answer.views.to_xarray`."""
+        return _view("to_xarray")(self)
+
+    def to_geopandas(self) -> Any:
+        """The map's polygons, or the boxes, as a GeoDataFrame; see `rsfm.answer.views.to_geopandas`."""
+        return _view("to_geopandas")(self)
+
+    def save(self, folder: Any) -> Any:
+        """Writes answer.json and the map's files to a folder; see `rsfm.answer.views.save`."""
+        return _view("save")(self, folder)
+
+    def _repr_html_(self) -> str:
+        return str(_view("html_of")(self))
+
+
+def _view(name: str) -> Callable[..., Any]:
+    """A function of rsfm.answer.views, which stands above these types and is imported when it is used."""
+    function: Callable[..., Any] = getattr(importlib.import_module("rsfm.answer.views"), name)
+    return function

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from rsfm.data.reading.arrays import is_array
 from rsfm.data.reading.grids import location, moved
 from rsfm.data.reading.labels import check_same_ground
 from rsfm.data.reading.scene import Scene, open_scene
@@ -127,10 +128,12 @@ def as_footprint(source: Footprint | Scene | Record) -> Footprint:
 
 
 def open_footprint(
-    paths: Sequence[str | Path],
+    paths: Sequence[Any],
     *,
     sensors: Sequence[str] = (),
     dates: Sequence[str] = (),
+    series: bool = False,
+    gsd_m: float | None = None,
     unit: str | None = None,
     bands: Sequence[str] = (),
     wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
@@ -141,9 +144,11 @@ def open_footprint(
     """Opens files or folders as one footprint: those of one sensor are its dates, of several sensors its streams.
 
     Args:
-        paths: images, or folders of one-band images.
+        paths: images, or folders of one-band images; or images in memory, see `open_scene`.
         sensors: one name for all, or one for each path; empty to tell them from the files.
         dates: acquisition dates, one for each path; empty to tell them from the files.
+        series: images of one sensor are dates of one place, though their grids do not show it.
+        gsd_m: metres of a pixel's edge, of images without a georeference.
         unit: of the values where the files are already in physical units.
         bands, wavelengths_um, scale, offset: of every file, see `open_scene`; for scenes of one sensor.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder.
@@ -155,7 +160,7 @@ def open_footprint(
     if len(sensors) not in (0, 1, len(paths)):
         raise UserError(f"sensor: expected one name, or one for each of {len(paths)} scenes, found {len(sensors)}.")
     how: dict[str, Any] = {"unit": unit, "bands": bands or None, "wavelengths_um": wavelengths_um}
-    how |= {"scale": scale, "offset": offset, "allow_vrt": allow_vrt}
+    how |= {"scale": scale, "offset": offset, "allow_vrt": allow_vrt, "series": series, "gsd_m": gsd_m}
     named: list[str | None] = [None] * len(paths)
     if sensors:
         named = [*sensors] * (len(paths) if len(sensors) == 1 else 1)
@@ -182,12 +187,13 @@ def open_source(source: Any, *, sensor: str | None = None, dates: Sequence[str] 
     """A footprint of whatever can be predicted: a path, several, a Scene, a Record, or a footprint as it is.
 
     Args:
-        source: see above; several paths are dates of one sensor, or sensors of one place.
+        source: see above, or an image in memory (numpy, Pillow, xarray), or several; several are dates of one sensor, or sensors
+            of one place.
         sensor: a key of SENSORS; told from the files where it can be.
         dates: ISO date of each file; read from names and tags where not given.
         how: of `open_footprint`, what the files' numbers and bands are.
     """
-    if isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)) or is_array(source):
         source = [source]
     if isinstance(source, (list, tuple)):
         return open_footprint(list(source), sensors=[sensor] if sensor else [], dates=dates or (), **how)

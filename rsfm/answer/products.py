@@ -44,12 +44,8 @@ def write_products(
             names += entry["files"]
         if answer.value_map is not None:
             maps += 1
-            entry["files"] = [f"values{'' if maps == 1 else f'_{maps}'}.tif"]
+            entry["files"] = value_files(folder, answer, footprint.grid, "" if maps == 1 else f"_{maps}")
             names += entry["files"]
-            value = answer.values[0]
-            named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
-            bands = (named, f"{named}, 5 %", f"{named}, 95 %")
-            write_image(folder / entry["files"][0], answer.value_map, footprint.grid, bands)
         told.append(entry)
     (folder / "answer.json").write_text(to_text({**about, "answers": told}) + "\n", encoding="utf-8")
     return names
@@ -61,18 +57,36 @@ def write_map(folder: Path, answer: Answer, footprint: Footprint, suffix: str = 
     Returns:
         The names of the files.
     """
-    mask, grid = answer.mask, footprint.grid
+    mask = answer.mask
     assert mask is not None
-    names = [f"mask{suffix}.tif", f"mask{suffix}.geojson", f"overlay{suffix}.png"]
+    names = map_files(folder, answer, footprint.grid, suffix)
+    rgb = quicklook(footprint.overview(OVERLAY_EDGE))
+    overlay = f"overlay{suffix}.png"
+    write_overlay(folder / overlay, rgb, resampled(mask, *rgb.shape[:2]), title=answer.question)
+    return [*names[:2], overlay, *names[2:]]
+
+
+def map_files(folder: Path, answer: Answer, grid: GeoGrid | None, suffix: str = "") -> list[str]:
+    """Writes what of a map needs no picture: the mask as COG and GeoJSON, its probabilities where the answer has them."""
+    mask = answer.mask
+    assert mask is not None
+    names = [f"mask{suffix}.tif", f"mask{suffix}.geojson"]
     write_mask(folder / names[0], mask, grid)
     coarse, coarse_grid = thinned(mask, grid, POLYGON_PIXELS)
     write_geojson(folder / names[1], mask_features(coarse), coarse_grid)
-    rgb = quicklook(footprint.overview(OVERLAY_EDGE))
-    write_overlay(folder / names[2], rgb, resampled(mask, *rgb.shape[:2]), title=answer.question)
     if answer.probability is not None:
         names.append(f"probability{suffix}.tif")
         write_image(folder / names[-1], answer.probability.transpose(1, 2, 0), grid, mask.legend)
     return names
+
+
+def value_files(folder: Path, answer: Answer, grid: GeoGrid | None, suffix: str = "") -> list[str]:
+    """Writes a map of numbers as a float COG of three bands: the value and both ends of its 90 % interval."""
+    value, name = answer.values[0], f"values{suffix}.tif"
+    assert answer.value_map is not None
+    named = f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
+    write_image(folder / name, answer.value_map, grid, (named, f"{named}, 5 %", f"{named}, 95 %"))
+    return [name]
 
 
 def thinned(mask: Mask, grid: GeoGrid | None, most_pixels: int) -> tuple[Mask, GeoGrid | None]:

@@ -1,5 +1,6 @@
 """`rsfm benchmark`: the model's speed as a share of what this machine does in the same run."""
 
+import dataclasses
 import functools
 import statistics
 import time
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from rsfm.commands.outputs import columns, print_json
+from rsfm.errors import UserError
 
 
 def benchmark(
@@ -42,6 +44,7 @@ def benchmark(
     from rsfm.models.sizes import SIZES
 
     config = lookup(SIZES, "size", model)
+    check_counts(batch_size=batch_size, tokens=tokens, repeats=repeats)
     machine = measure_machine(repeats)
     found = {**machine, **measure_model(config, machine, batch_size, tokens, repeats)}
     device = jax.devices()[0].device_kind
@@ -51,6 +54,17 @@ def benchmark(
         return
     print(columns([(key, str(value)) for key, value in about.items()]))
     print(columns([(name, f"{value:.4g}") for name, value in found.items()]))
+    if "decode_tokens_per_s" not in found:
+        print(
+            f"Decoding {tokens} tokens took no longer than one, within the noise of this machine. Give more --tokens."
+        )
+
+
+def check_counts(**counts: int) -> None:
+    """Raises UserError for a count that is not 1 or more."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"--{name.replace('_', '-')} {count}: expected 1 or more.")
 
 
 def measure_machine(repeats: int) -> dict[str, float]:
@@ -99,10 +113,13 @@ def measure_model(
         found[f"{name}_gflop_per_s"] = flops / seconds / 1e9
         found[f"{name}_share_of_matmul"] = flops / seconds / 1e9 / machine["matmul_gflop_per_s"]
     whole = nnx.merge(graphdef, state)
+    whole.decoder.config = dataclasses.replace(whole.decoder.config, end_id=-1)  # random weights may end at once
     first, all_of_them = (
-        median_seconds(functools.partial(generate, whole, one, max_new_tokens=n), repeats) for n in (1, tokens + 1)
+        seconds_of(functools.partial(generate, whole, one, max_new_tokens=n), repeats) for n in (1, tokens + 1)
     )
-    per_token = max(all_of_them - first, 1e-9) / tokens
+    per_token = (statistics.median(all_of_them) - statistics.median(first)) / tokens
+    if per_token <= 0 or min(all_of_them) <= statistics.median(first):
+        return found  # no rate can be told from times that do not differ
     bound = machine["read_gb_per_s"] * 1e9 / parameter_bytes(whole.decoder)  # every weight is read once a token
     found["decode_tokens_per_s"] = 1 / per_token
     found["decode_share_of_bandwidth"] = 1 / per_token / bound
@@ -111,6 +128,11 @@ def measure_model(
 
 def median_seconds(run: Callable[[], Any], repeats: int) -> float:
     """Median wall time of a call on the device, after one call that compiles."""
+    return statistics.median(seconds_of(run, repeats))
+
+
+def seconds_of(run: Callable[[], Any], repeats: int) -> list[float]:
+    """Wall times of a call on the device, after one call that compiles."""
     import jax
 
     jax.block_until_ready(run())
@@ -119,4 +141,4 @@ def median_seconds(run: Callable[[], Any], repeats: int) -> float:
         start = time.perf_counter()
         jax.block_until_ready(run())
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return times

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from rsfm.commands.benchmark import measure_machine
+from rsfm.commands.benchmark import check_counts, measure_machine
 from rsfm.commands.outputs import columns, print_json
 
 BUCKET = 64  # slots a prompt is padded to
@@ -51,6 +51,7 @@ def benchmark_decode(
     from rsfm.models.hf import load_decoder
     from rsfm.nn.flops import parameter_bytes
 
+    check_counts(tokens=tokens, repeats=repeats, batch_sizes=min(batch_sizes, default=0))
     decoder, _ = load_decoder(checkpoint)
     with contextlib.ExitStack() as stack:
         theirs = stack.enter_context(open_reference(checkpoint, decoder)) if reference and has_torch() else None
@@ -67,7 +68,7 @@ def benchmark_decode(
         print_json({**about, "batches": rows})
         return
     print(columns([(key, str(value)) for key, value in about.items()]))
-    names = list(rows[0])
+    names = [name for name in rows[0] if all(name in row for row in rows)]
     print(columns([tuple(names), *(tuple(f"{row[name]:.4g}" for name in names) for row in rows)]))
     if theirs is None:
         print("No torch here: transformers was not measured.")
@@ -84,7 +85,7 @@ def compare(decoder: Any, theirs: Any, batch: int, tokens: int, repeats: int) ->
         if theirs is not None:
             refs.append(reference_stretch(theirs, prompts, tokens))
     found: dict[str, Any] = {"batch": batch, "tokens_per_s": batch * tokens / statistics.median(times)}
-    if refs:
+    if refs and statistics.median(refs) > 0:  # else too few tokens to tell
         found["transformers_tokens_per_s"] = batch * tokens / statistics.median(refs)
         found["ratio_to_transformers"] = found["tokens_per_s"] / found["transformers_tokens_per_s"]
     with compilations() as seen:
@@ -139,7 +140,7 @@ def reference_stretch(model: Any, prompts: list[list[int]], tokens: int) -> floa
 
     with torch.no_grad():
         first = seconds(1)
-        return max(seconds(tokens + 1) - first, 1e-9)
+        return seconds(tokens + 1) - first
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ def chat(
     checkpoint: str = "nano",
     sensor: tuple[str, ...] = (),
     date: tuple[str, ...] = (),
+    series: bool = False,
+    gsd: float | None = None,
     unit: str | None = None,
     bands: tuple[str, ...] = (),
     wavelengths: Path | None = None,
@@ -54,6 +56,8 @@ def chat(
         sensor: one name for all scenes or one a scene, or a .toml or .json file that describes your own; left out, it is
             told from the files.
         date: acquisition dates, one a scene, e.g. 2024-06-30; left out, they are told from the files.
+        series: the scenes are dates of one place though their files have no georeference that shows it.
+        gsd: metres of a pixel's edge, of files without a georeference.
         unit: unit of the values where the files are already physical, e.g. reflectance or dB.
         bands: names of the files' layers in order, e.g. B02 B03 B04 B08; "skip" for one that is no band of the sensor.
         wavelengths: text, CSV or JSON file with each layer's wavelength (and width) in nm or um: any spectral cube is read.
@@ -71,7 +75,7 @@ def chat(
     from rsfm.answer.footprint import open_footprint
 
     how: dict[str, Any] = {"unit": unit, "bands": bands, "scale": scale, "offset": offset}
-    how["allow_vrt"] = allow_vrt
+    how |= {"allow_vrt": allow_vrt, "series": series, "gsd_m": gsd}
     if wavelengths is not None:
         from rsfm.data.reading.wavelengths import read_wavelengths
 

@@ -67,6 +67,7 @@ def evaluate(
     lines: list[tuple[str, ...]] = [("task", "metric", "value", "95 % interval", "n")]
     shown: list[str] = []
     words = ["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split]
+    words += ["--data", str(data)] if data else []
     command = shlex.join([*words, *(["--target", *target] if target else [])])
     for each in tasks:
         options: dict[str, Any] = {"limit": limit, "progress": True}
@@ -75,7 +76,8 @@ def evaluate(
         else:
             scores, given = evaluate_each(loaded.predict, records, each, **options)
         told = command if each == records.info.tasks[0] else f"{command} --task {each}"
-        about = {"checkpoint": loaded.name, "dataset": name, "split": split, "command": told}
+        about: dict[str, Any] = {"checkpoint": loaded.name, "dataset": name, "split": split, "command": told}
+        about["seed"] = getattr(loaded, "seed", 0)
         rows += [result_row(score, **about) for score in scores]
         for s in scores:
             interval = f"{s['low']:.4f} to {s['high']:.4f}"

@@ -1,7 +1,6 @@
 """`rsfm finetune`: a checkpoint trained further on one data set."""
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import tyro
 
 from rsfm.errors import UserError
 
+TARGETS = ("encoder", "decoder")  # parts whose linear layers get adapters
 NUMBERS = {"regression", "counting", "forecasting"}  # tasks that train on numbers of the labels
 
 
@@ -20,6 +20,7 @@ def finetune(
     target: tuple[str, ...] = (),
     out: Path,
     split: str = "train",
+    validation: str = "",
     task: tuple[str, ...] = (),
     steps: int = 500,
     batch_size: int = 16,
@@ -27,7 +28,7 @@ def finetune(
     freeze: tuple[str, ...] = (),
     lora: int = 0,
     lora_alpha: float = 0.0,
-    lora_targets: tuple[str, ...] = ("encoder", "decoder"),
+    lora_targets: tuple[str, ...] = TARGETS,
     quantize: str = "",
     calibrate: str = "",
     resume: bool = False,
@@ -47,6 +48,7 @@ def finetune(
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
+        rsfm finetune nano --dataset fuel_moisture --validation val --train.eval_every 50 --out runs/watched
         rsfm evaluate runs/moisture/model --dataset fuel_moisture
         rsfm finetune nano --dataset gedi_chip --calibrate val --out runs/canopy
 
@@ -58,6 +60,7 @@ def finetune(
         target: columns of a series to predict.
         out: run folder.
         split: to train on.
+        validation: split whose loss is written to metrics.jsonl ten times in a run, or every --train.eval_every steps.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.
@@ -72,70 +75,104 @@ def finetune(
         change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
-    from rsfm.commands.data import chosen, open_dataset
-    from rsfm.commands.train import export
+    from rsfm.commands.data import chosen
+    from rsfm.commands.train import check_overrides
+    from rsfm.commands.words import command_line
     from rsfm.data.training.pipeline import Source
 
+    command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
+    check_options(lora, lora_alpha, lora_targets, quantize)
     dataset, data = chosen(dataset, data)
-    open_dataset(dataset, data, split, target)  # before the weights: the likeliest mistakes
-    if calibrate:
-        if calibrate == split:
-            raise UserError(f"--calibrate {calibrate}: the split is trained on. Choose one that is not.")
-        held = open_dataset(dataset, data, calibrate, target)
-        asked = task or held.info.tasks
-        if not held.maps or "value_map" not in asked:
-            raise UserError(
-                f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
-                f"kinds of maps and the tasks {', '.join(asked)}. Leave it out, or choose another split or --task."
-            )
+    check_splits(
+        dataset, data, target, split, validation, calibrate, task
+    )  # before the weights: the likeliest mistakes
     from rsfm.pretrained import find, load_foundation
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
     from rsfm.training.taught import described
 
-    if quantize and not lora:
-        raise UserError("--quantize keeps a base that adapters stand beside. Give the adapters' rank, e.g. --lora 8.")
     adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
     loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
+    root = str(data.absolute()) if data else ""
+    source = Source(
+        dataset=dataset, split=split, root=root, target=target, tasks=task, batch_size=batch_size, text_length=0
+    )
     config = experiment(
         loaded,
         folder,
-        Source(
-            dataset=dataset,
-            split=split,
-            root=str(data.absolute()) if data else "",
-            target=target,
-            tasks=task,
-            batch_size=batch_size,
-        ),
+        source,
         steps=steps,
         learning_rate=learning_rate,
         freeze=freeze,
         lora=adapters,
+        validation=validation,
     )
     config = apply_overrides(config, overrides)
+    check_overrides(config, overrides)
     trained = loop.train(config, out, resume=resume, change=change)
     if trained.exit_code == 0:
         trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))
-        problem = ""
-        if calibrate:
-            try:
-                trained = dataclasses.replace(trained, processor=_calibrated(trained, held, calibrate))
-            except UserError as error:  # what was trained is kept
-                problem = f"{error} Saved with its intervals as trained."
-        words = ["rsfm", "finetune", checkpoint, "--dataset", dataset, "--split", split, "--steps", str(steps)]
-        words += ["--target", *target] if target else []
-        words += ["--lora", str(lora)] if lora else []
-        words += ["--quantize", quantize] if quantize else []
-        words += ["--calibrate", calibrate] if calibrate else []
-        if config.train.lora is None:
-            export(trained, out, config.name, shlex.join([*words, *overrides]))
-        else:
-            export_adapter(trained, loaded, config.train.lora, checkpoint, out, shlex.join([*words, *overrides]))
-        if problem:
-            raise UserError(problem)
+        keep(trained, loaded, config, checkpoint, out, command, calibrate)
     return trained.exit_code
+
+
+def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], quantize: str) -> None:
+    """Refuses options of adapters where there are none."""
+    given = {"--lora-alpha": lora_alpha != 0, "--lora-targets": lora_targets != TARGETS, "--quantize": bool(quantize)}
+    for name, is_given in given.items():
+        if is_given and not lora:
+            raise UserError(
+                f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out."
+            )
+
+
+def check_splits(
+    dataset: str,
+    data: Path | None,
+    target: tuple[str, ...],
+    split: str,
+    validation: str,
+    calibrate: str,
+    task: tuple[str, ...],
+) -> None:
+    """Opens every split that is named, and sees that what is held out is not trained on."""
+    from rsfm.commands.data import open_dataset
+
+    open_dataset(dataset, data, split, target)
+    for option, name in (("--validation", validation), ("--calibrate", calibrate)):
+        if name and name == split:
+            raise UserError(f"{option} {name}: the split is trained on. Choose one that is not.")
+    if validation:
+        open_dataset(dataset, data, validation, target)
+    if calibrate:
+        held = open_dataset(dataset, data, calibrate, target)
+        tasks = task or held.info.tasks
+        if not held.maps or "value_map" not in tasks:
+            raise UserError(
+                f"--calibrate {calibrate}: expected maps of numbers there and the task value_map, found {len(held.maps)} "
+                f"kinds of maps and the tasks {', '.join(tasks)}. Leave it out, or choose another split or --task."
+            )
+
+
+def keep(trained: Any, loaded: Any, config: Any, checkpoint: str, out: Path, command: str, calibrate: str) -> None:
+    """Writes what was trained; where its intervals cannot be calibrated, as they are, and says so after."""
+    from rsfm.commands.train import export
+    from rsfm.data.training.opening import open_records
+
+    problem, source = "", config.data[0]
+    if calibrate:
+        held = open_records(source.dataset, calibrate, data=source.root or None, target=source.target)
+        try:
+            trained = dataclasses.replace(trained, processor=_calibrated(trained, held, calibrate))
+        except UserError as error:  # what was trained is kept
+            problem = f"{error} Saved with its intervals as trained."
+    if config.train.lora is None:
+        export(trained, out, config.name, command, seed=config.train.seed)
+    else:
+        export_adapter(trained, loaded, config.train, checkpoint, out, command)
+    if problem:
+        raise UserError(problem)
 
 
 def _calibrated(trained: Any, records: Any, split: str) -> Any:
@@ -147,8 +184,17 @@ def _calibrated(trained: Any, records: Any, split: str) -> Any:
     return processor
 
 
-def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, command: str) -> None:
-    """Writes OUT/adapter and OUT/model, in which it is merged; on several hosts the first one does."""
+def export_adapter(trained: Any, loaded: Any, train: Any, base: str, out: Path, command: str) -> None:
+    """Writes OUT/adapter and OUT/model, in which it is merged; on several hosts the first one does.
+
+    Args:
+        trained: what training gave back.
+        loaded: the base.
+        train: the TrainConfig, with the adapters' config and the seed.
+        base: name or folder of the base.
+        out: run folder.
+        command: that trained, for the card.
+    """
     import jax
 
     from rsfm.pretrained import merged, save_adapter, save_checkpoint
@@ -158,11 +204,10 @@ def export_adapter(trained: Any, loaded: Any, lora: Any, base: str, out: Path, c
     if jax.process_index() != 0:
         return
     card = f"# {out.name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-    adapter = save_adapter(
-        out / "adapter", trainable_arrays(trained.state), lora, base, card=card, processor=trained.processor
-    )
+    options: dict[str, Any] = {"card": card, "processor": trained.processor, "seed": train.seed}
+    adapter = save_adapter(out / "adapter", trainable_arrays(trained.state), train.lora, base, **options)
     whole = merged(dataclasses.replace(loaded, name=out.name, model=trained.model))
-    model = save_checkpoint(out / "model", whole.model, trained.processor, card=card, dtype="float32")
+    model = save_checkpoint(out / "model", whole.model, dtype="float32", **options)
     print(f"adapter: {adapter}\ncheckpoint: {model}")
 
 
@@ -175,8 +220,11 @@ def experiment(
     learning_rate: float,
     freeze: tuple[str, ...],
     lora: Any = None,
+    validation: str = "",
 ) -> Any:
     """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
+    import jax
+
     from rsfm.data.training.opening import open_records
     from rsfm.data.training.transforms import AugmentConfig
     from rsfm.processor.targets import fitted
@@ -195,14 +243,19 @@ def experiment(
         processor = dataclasses.replace(processor, quantities=quantities)
         print(*notes, sep="\n")
     augment = AugmentConfig(label_crop=max(stream.size for stream in processor.streams.values()))
-    text_length = max(processor.text_lengths) if maps else source.text_length  # an answer names every class of a map
+    # Hosts do not see each other's texts, and all need one length.
+    text_length = source.text_length or (max(processor.text_lengths) if jax.process_count() > 1 else 0)
+    source = dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length)
+    still = dataclasses.replace(augment, flip=False, rotate=False)
+    train = TrainConfig(steps=steps, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",
         model=loaded.config,
         processor=processor,
-        train=TrainConfig(steps=steps, optimizer=optimizer, freeze=freeze, lora=lora, save_every=max(1, steps // 5)),
-        data=(dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length),),
+        train=dataclasses.replace(train, optimizer=optimizer, eval_every=max(1, steps // 10) if validation else 0),
+        data=(source,),
+        validation=(dataclasses.replace(source, split=validation, augment=still),) if validation else (),
         tokenizer=str(folder / "tokenizer"),
         init_from=str(folder),
     )

@@ -7,6 +7,9 @@ from typing import Any
 
 import tyro
 
+from rsfm.commands.words import command_line
+from rsfm.errors import UserError
+
 
 def train(
     config: tyro.conf.Positional[str],
@@ -61,14 +64,29 @@ def train_config(
 
     with distributed.together():
         experiment = apply_overrides(loop.load_config(config), overrides)
+        check_overrides(experiment, overrides)
         trained = loop.train(experiment, out, resume=resume, change=change, engine=engine or JitEngine)
         if trained.exit_code == 0:
             trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
-            export(trained, out, experiment.name, f"{program} {config} --out {out} {' '.join(overrides)}".strip())
+            command = command_line(program, train, {"config": config, "out": out, "overrides": overrides})
+            last = experiment.stages[-1].train if experiment.stages else experiment.train
+            export(trained, out, experiment.name, command, seed=last.seed)
     return trained.exit_code
 
 
-def export(trained: Any, out: Path, name: str, command: str) -> None:
+def check_overrides(experiment: Any, overrides: tuple[str, ...]) -> None:
+    """Refuses fields that nothing reads in this experiment: those that its stages, or its model, have in their place."""
+    from rsfm.training.overrides import pairs
+
+    for name, _ in pairs(overrides):
+        part, _, field = name.partition(".")
+        if experiment.stages and part in ("train", "data", "validation"):
+            raise UserError(f"--{name}: the stages of this config have their own. Set --stages.0.{name} and so on.")
+        if part == "processor" and field.partition(".")[0] in ("streams", "images"):
+            raise UserError(f"--{name}: is taken from the model. Set it there, --model.{field}.")
+
+
+def export(trained: Any, out: Path, name: str, command: str, *, seed: int | None = None) -> None:
     """Writes what was trained as a checkpoint folder `model` in the run folder; on several hosts the first one does."""
     import jax
 
@@ -78,5 +96,5 @@ def export(trained: Any, out: Path, name: str, command: str) -> None:
     model = trained.model  # on all hosts: each holds a part of it
     if jax.process_index() == 0:
         card = f"# {name}\n\nTrained by `{command}`, commit {current_commit(Path.cwd())}.\n"
-        folder = save_checkpoint(out / "model", model, trained.processor, card=card, dtype="float32")
+        folder = save_checkpoint(out / "model", model, trained.processor, card=card, dtype="float32", seed=seed)
         print(f"checkpoint: {folder}")

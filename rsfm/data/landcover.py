@@ -4,7 +4,7 @@ The common legend is Dynamic World's, in the words of TerraMesh's maps. A class 
 partial label: training is content with any of them (`Mask.either`). A name that is not in the common legend (clouds, burnt
 areas) has no label there.
 
->>> Source(dataset="terramesh", rename=COMMON_NAMES["terramesh"], legend=COVER, ...)
+>>> Source(dataset="terramesh", rename=COMMON_NAMES["terramesh"], legend=COVER, batch_size=16)
 """
 
 from rsfm.data.datasets.corine import (

@@ -44,6 +44,7 @@ def caption_statistics(
     Example:
         >>> rows = caption_statistics(["a river ."], [["a river runs .", "there is a river ."]])
         >>> CAPTION_METRICS["rouge_l"](rows)
+        0.772...
     """
     rows = np.empty((len(candidates), CIDER + 1))
     with_meteor = has_meteor()

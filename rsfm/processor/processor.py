@@ -46,13 +46,20 @@ class Processor:
     # --- in
 
     def sample(self, record: Record, dialogue: Dialogue, text_length: int) -> Sample:
-        """A training sample: the whole conversation, which may have no turns, with the targets of its special tokens."""
+        """A training sample: the whole conversation, which may have no turns, with the targets of its special tokens.
+
+        Args:
+            record: what is talked about.
+            dialogue: the conversation.
+            text_length: tokens it is padded to; 0 = the shortest of the config's text_lengths that holds it.
+        """
         turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
         read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
         ids, learn = self.text.chat(told.turns) if told.turns else ([self.text.special["<bos>"]], [False])
         targets = self._targets(ids, learn, record, dialogue)
-        return self._assemble(read, ids, learn, targets, told.length(text_length), told)
+        length = told.length(text_length) if text_length else self._length(told, ids)
+        return self._assemble(read, ids, learn, targets, length, told)
 
     def prompt(
         self,
@@ -80,9 +87,12 @@ class Processor:
         last = [False] * start + learn[start:]  # the heads are read in the last turn only
         places = {name: self._positions(ids, name, last) for name in self.config.heads}
         targets = {name: {"position": place} for name, place in places.items() if answer and (place >= 0).any()}
+        return self._assemble(record, ids, learn, targets, self._length(told, ids), told, system)
+
+    def _length(self, told: Interleaved, ids: Sequence[int]) -> int:
+        """The shortest of the config's lengths that holds a text, the longest where none does."""
         lengths = [told.length(n) for n in sorted(self.config.text_lengths)]
-        length = next((n for n in lengths if n >= len(ids)), lengths[-1])
-        return self._assemble(record, ids, learn, targets, length, told, system)
+        return next((n for n in lengths if n >= len(ids)), lengths[-1])
 
     def tokens_over(
         self, record: Record, history: Sequence[tuple[str, str]], question: str, *, system: str = ""

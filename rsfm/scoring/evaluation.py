@@ -180,13 +180,15 @@ def _labels(record: Record, answer: Answer) -> int:
     return 1 if label is None else int((label.class_index >= 0).sum())
 
 
-def result_row(score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str) -> dict[str, Any]:
+def result_row(
+    score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str, seed: int = 0
+) -> dict[str, Any]:
     """A score as a row of rsfm.scoring.results."""
     kept = {key: score[key] for key in ("metric", "value", "low", "high", "n")}
     for bound in ("low", "high"):  # NaN where resampling gave no score
         kept[bound] = None if kept[bound] != kept[bound] else kept[bound]
     named = {"config": checkpoint, "model": checkpoint, "command": command, "dataset": dataset, "split": split}
-    return {**named, "protocol": PROTOCOLS.get(dataset, split), **kept}
+    return {**named, "protocol": PROTOCOLS.get(dataset, split), "seeds": [seed], **kept}
 
 
 def _mapped(processor: Processor, question: str, record: Record) -> bool:

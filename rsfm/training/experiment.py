@@ -289,6 +289,17 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     return with_arrays(state, weights)
 
 
+def check_read(config: ExperimentConfig) -> None:
+    """Refuses settings that nothing would read: an evaluation without data to evaluate on."""
+    parts = [(f"stage {stage.name}: ", stage.train, stage.validation) for stage in config.stages]
+    for where, train, validation in parts or [("", config.train, config.validation)]:
+        if train.eval_every and not validation:
+            raise UserError(
+                f"{where}train.eval_every is {train.eval_every}, but there is no validation data to evaluate on. Name some "
+                "(`validation` of the config, --validation SPLIT of rsfm finetune), or leave it 0."
+            )
+
+
 def check_initial(config: ExperimentConfig) -> None:
     """Finds out early whether the files of the initial weights, and what the adapters need, are there."""
     if config.train.lora is not None:

@@ -9,13 +9,16 @@ from pathlib import Path
 import jax
 
 from rsfm.config import to_json
+from rsfm.data.addresses import check_local
 from rsfm.data.writing.atomic import made_parents
 from rsfm.data.writing.lock import only_writer
+from rsfm.errors import UserError
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import Engine, JitEngine
 from rsfm.training.experiment import (
     ExperimentConfig,
     check_initial,
+    check_read,
     load_config,
     make_build,
     make_processor,
@@ -54,6 +57,10 @@ def train(
     Example:
         >>> train(load_config("debug"), "runs/debug").last["loss"]
     """
+    check_local(out)
+    check_read(config)
+    if change and not resume:
+        raise UserError("--change is of a run that goes on. Give --resume with it, or leave it out.")
     out = Path(os.path.realpath(out))
     trained: Trained | None = None
     with owned(out):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rsfm.errors import UserError
 from rsfm.heads import MaskConfig, MaskHead, Spans, Widths
 from rsfm.models.necks import NeckConfig
 from rsfm.models.necks.gather import mean_grid
 from rsfm.models.necks.mean import MeanNeck
-from rsfm.nn.masked_conv import bilinear
+from rsfm.nn.resample import bilinear
 from rsfm.pytree import replace
 from rsfm.types import Memory, Tokens
 
@@ -116,3 +117,26 @@ def test_enlarging_keeps_constants_and_planes(size):
     at = [np.clip((np.arange(n) + 0.5) * k / n - 0.5, 0, k - 1) for n, k in zip(size, (3, 5), strict=True)]
     np.testing.assert_allclose(big[..., 1], np.broadcast_to(at[0][:, None], size), atol=1e-5)
     np.testing.assert_allclose(big[..., 2], np.broadcast_to(at[1][None], size), atol=1e-5)
+
+
+def learned(**options):
+    """Terms of a head with these options, on two samples with a mask of one pixel in nine of the second class."""
+    head = MaskHead(MaskConfig(**options), Widths(text=12, token=10, pixel=5), rngs=nnx.Rngs(0))
+    target = jnp.where(jnp.arange(144).reshape(1, 12, 12) % 9 == 0, 4, 2) * jnp.ones((2, 1, 1), int)
+    logits = FORWARD(SPANS, TOKENS, PIXELS, VALID)
+    return head.loss({"logits": logits}, {"position": jnp.array([[3, 5, -1]] * 2), "mask": target})
+
+
+def test_each_loss_of_the_config_is_a_term_over_the_labelled_pixels():
+    terms = learned(losses=("cross_entropy", "dice", "lovasz"))
+    assert set(terms) == {"", "dice", "lovasz"} and all(units == 288 for _, units in terms.values())
+    plain, focal = learned()[""][0], learned(losses=("focal",))[""][0]
+    np.testing.assert_allclose(terms[""][0], plain, rtol=1e-6)
+    assert focal < plain, "what is known already counts less"
+    with pytest.raises(UserError, match="dice"):
+        learned(losses=("dise",))
+
+
+def test_balance_raises_the_share_of_the_rare_class():
+    plain, even = (learned(balance=power)[""] for power in (0.0, 1.0))
+    assert plain[1] == even[1] and abs(float(plain[0] - even[0])) > 1e-3

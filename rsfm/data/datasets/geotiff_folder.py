@@ -182,7 +182,9 @@ def _read_streams(row: Row) -> Record:
     records: list[Record] = []
     for stream in row.streams:
         try:
-            scene = open_scene(stream.paths, sensor=stream.sensor, dates=stream.dates or None, unit=row.unit)
+            scene = open_scene(
+                stream.paths, sensor=stream.sensor, dates=stream.dates or None, series=True, unit=row.unit
+            )
             record = scene.read()
             if records and record.grid is not None and records[0].grid is not None:
                 note = check_same_ground(records[0].grid, record.grid)

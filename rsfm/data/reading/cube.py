@@ -32,14 +32,15 @@ def open_cube(path: Path, bands: int | None = None, times: int | None = None) ->
     if path.suffix.lower() == ".hdr":
         return [_open_envi(path)]
     if path.suffix.lower() == ".npy":
-        return [_raster(path, cube) for cube in _cubes(path, _load_npy(path), bands, times)]
+        return [_raster(path, cube) for cube in cubes(path, _load_npy(path), bands, times)]
     array, vectors = _load_mat(path)
     known = _spectrum_of(vectors, array.shape)
     count = len(known[0]) if known[0] else bands
-    return [_raster(path, cube, known) for cube in _cubes(path, array, count, times)]
+    return [_raster(path, cube, known) for cube in cubes(path, array, count, times)]
 
 
-def _cubes(path: Path, array: np.ndarray, bands: int | None, times: int | None) -> list[np.ndarray]:
+def cubes(path: Path, array: np.ndarray, bands: int | None, times: int | None) -> list[np.ndarray]:
+    """An array as one cube (h w c) for each acquisition; see `open_cube`."""
     if array.dtype.kind not in "iufb":
         raise UserError(f"{path}: numbers expected, found {array.dtype}. Save a plain numeric array.")
     if array.size == 0 or array.ndim not in (2, 3, 4):

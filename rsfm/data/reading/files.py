@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rsfm.data.addresses import check_local
 from rsfm.data.reading import cube, hdf, picture
 from rsfm.data.reading.clouds import cloud_kind
 from rsfm.data.reading.formats import HDF5_SIGNATURE, beginning
@@ -46,6 +47,7 @@ def open_rasters(
 
 def check_exists(path: Path) -> None:
     """Raises UserError for a missing, empty or unreadable path."""
+    check_local(path)
     if not os.path.exists(path):  # False, too, for a name that is none: too long, or with a zero in it
         near: list[str] = []
         if path.parent.is_dir():

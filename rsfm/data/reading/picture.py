@@ -23,7 +23,7 @@ def open_picture(path: Path) -> ArrayRaster:
     try:
         with warnings.catch_warnings(), open_image(path) as picture:
             warnings.simplefilter("ignore")  # of odd transparency chunks
-            values, valid, notes = _pixels(picture)
+            values, valid, notes = picture_pixels(picture)
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: not an image that can be read. Expected a PNG or JPEG picture.") from error
     except (OSError, SyntaxError, ValueError) as error:
@@ -50,7 +50,8 @@ def open_picture(path: Path) -> ArrayRaster:
     return ArrayRaster(header, values, valid)
 
 
-def _pixels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+def picture_pixels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Numbers, where they are valid (None for everywhere), and notes of an opened picture."""
     if picture.mode.startswith("I") or picture.mode == "F":
         grey = np.asarray(picture)
         top = max(int(grey.max()), 1)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from rsfm.data.reading.arrays import is_array, named_rasters
 from rsfm.data.reading.bands import Part, all_bands, check_parts
 from rsfm.data.reading.dates import date_of, series_order
 from rsfm.data.reading.files import open_rasters
@@ -23,6 +24,7 @@ from rsfm.data.reading.masks import without_mask_layer
 from rsfm.data.reading.nodata import NoData, count_note, few_numbers, no_data
 from rsfm.data.reading.product import identify
 from rsfm.data.reading.raster import Raster, Window, sample_pixels
+from rsfm.data.reading.series import check_one_place
 from rsfm.data.reading.units import Calibration, calibrate, check_range
 from rsfm.data.reading.wavelengths import Spectrum, spectrum
 from rsfm.errors import UserError
@@ -65,8 +67,9 @@ class Scene:
         bands: tuple[str, ...],
         time_days: Float[np.ndarray, " t"],
         notes: tuple[str, ...],
+        gsd_m: float | None = None,
     ):
-        """Takes opened rasters on one grid; use `open_scene`."""
+        """Takes opened rasters on one grid; use `open_scene`. `gsd_m`: of pixels whose grid does not tell."""
         header = acquisitions[0].raster.header
         self._acquisitions = tuple(acquisitions)
         self.sensor, self.bands, self.time_days = sensor, bands, time_days
@@ -75,6 +78,12 @@ class Scene:
         self.location_deg = location(self.grid)
         nominal = min(band.gsd_m for band in choose_bands(sensor, bands))
         self.gsd_m, assumed = pixel_size(self.grid, nominal)
+        if gsd_m is not None and self.grid.crs is not None:
+            raise UserError(
+                f"{header.path.name}: gsd_m is {gsd_m:g}, but its grid says pixels of {self.gsd_m:g} m. Leave gsd_m out."
+            )
+        if gsd_m is not None:
+            self.gsd_m, assumed = gsd_m, (f"no georeference: pixels are {gsd_m:g} m, as given",)
         self.notes = tuple(dict.fromkeys((*notes, *assumed)))
         self._present = np.stack([acquisition.present for acquisition in acquisitions])
 
@@ -131,10 +140,12 @@ class Scene:
 
 
 def open_scene(
-    paths: Sequence[str | Path],
+    paths: Sequence[Any],
     *,
     sensor: str | None = None,
     dates: Sequence[str] | None = None,
+    series: bool = False,
+    gsd_m: float | None = None,
     unit: str | None = None,
     bands: Sequence[str] | None = None,
     wavelengths_um: Sequence[float] | np.ndarray | Spectrum = (),
@@ -147,10 +158,13 @@ def open_scene(
     Args:
         paths: one a date: GeoTIFF, COG, JPEG 2000, PNG, JPEG, ENVI (.hdr), .mat, .npy, or a folder of one-band files
             (Sentinel-2 SAFE, BigEarthNet, Landsat, HLS); one-band files of one product may be named one by one. A date may
-            lack bands that others have; a file may hold several dates, told apart by the names of its bands.
+            lack bands that others have; a file may hold several dates, told apart by the names of its bands. Or images in
+            memory: numpy arrays, Pillow pictures, xarray and rioxarray objects.
         sensor: a key of SENSORS, or a .toml or .json file of one's own; None to find it out from names, bands and
             wavelengths where that is unambiguous.
         dates: one a date, YYYY-MM-DD, each another; None to read them from tags and names. The scene is sorted by them.
+        series: they are dates of one place, though their grids do not show it.
+        gsd_m: metres of a pixel's edge, of images without a georeference.
         unit: what the numbers are where that is not plain, see `rsfm.data.reading.units.calibrate`.
         bands: names of each file's layers in order, "skip" for one to leave out.
         wavelengths_um: centres of the layers in micrometres, or centres and widths; they come before the files' own.
@@ -159,11 +173,14 @@ def open_scene(
 
     >>> open_scene(["S2A_MSIL2A_20170613T101031_87_48"]).read((0, 0, 64, 64))
     """
+    if gsd_m is not None and not 0 < gsd_m < math.inf:
+        raise UserError(f"gsd_m {gsd_m}: expected metres of a pixel's edge, above 0.")
     if not paths:
         raise UserError("No scene given. Name at least one image file or folder of one-band images.")
     chosen = find_sensor(sensor) if sensor is not None else None
     times = len(dates) if dates and len(paths) == 1 else None
-    files = open_rasters([Path(path) for path in paths], chosen, times, allow_vrt=allow_vrt)
+    files = _opened(paths, chosen, times, allow_vrt)
+    check_one_place(files, said=series or dates is not None)
     notes: list[str] = [note for raster in files for note in raster.header.notes]
     if bands is None:
         looked_at = [without_mask_layer(raster) for raster in files]
@@ -204,7 +221,20 @@ def open_scene(
         notes.extend([f"{file}: without the bands {_listed(lacking)}, missing at that date"] if lacking else [])
         notes.extend([f"{file}: no valid pixel found in {_listed(empty)}"] if empty else [])
     sorting = (sorted_note,) if sorted_note else ()
-    return Scene(opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved))
+    return Scene(
+        opened, sensor=chosen, bands=names, time_days=time_days, notes=(*notes, *sorting, *dated, *moved), gsd_m=gsd_m
+    )
+
+
+def _opened(sources: Sequence[Any], sensor: Sensor | None, times: int | None, allow_vrt: bool) -> list[Raster]:
+    in_memory = [is_array(source) for source in sources]
+    if all(in_memory):
+        return list(named_rasters(sources, bands=len(sensor.bands) if sensor else None, times=times))
+    if any(in_memory):
+        raise UserError(
+            "Files and arrays together: expected one or the other. Open the files as arrays, or save the arrays."
+        )
+    return open_rasters([Path(path) for path in sources], sensor, times, allow_vrt=allow_vrt)
 
 
 def _spectrum(wavelengths_um: Sequence[float] | np.ndarray | Spectrum) -> Spectrum:

@@ -4,6 +4,7 @@ b batch · t acquisitions
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,13 +17,15 @@ def collate(samples: Sequence[Sample]) -> Sample:
     """One Sample with a leading batch axis.
 
     A stream that some samples lack, and dates beyond a sample's own, are filled with zeros that are nowhere valid; a head
-    that some have no targets for gets empty slots. All have the same text length.
+    that some have no targets for gets empty slots; shorter texts are padded to the longest.
     """
     streams = sorted({name for sample in samples for name in sample.observations})
     models = {name: _largest([s.observations[name] for s in samples if name in s.observations]) for name in streams}
     heads = {name: targets for sample in samples for name, targets in sample.targets.items()}
     numbered = any(sample.text_numbers is not None for sample in samples)
     pictured = any(sample.text_images is not None for sample in samples)
+
+    longest = max(np.shape(sample.text_ids)[-1] for sample in samples)
 
     def completed(sample: Sample) -> Sample:
         seen = {name: _filled(sample.observations.get(name), like) for name, like in models.items()}
@@ -32,7 +35,13 @@ def collate(samples: Sequence[Sample]) -> Sample:
             numbers = np.full(np.shape(sample.text_ids), np.nan, np.float32)
         if pictured and images is None:
             images = np.full(np.shape(sample.text_ids), -1, np.int32)
-        return replace(sample, observations=seen, targets=targets, text_numbers=numbers, text_images=images)
+        more = (0, longest - np.shape(sample.text_ids)[-1])
+        texts: dict[str, Any] = {
+            name: np.pad(getattr(sample, name), more) for name in ("text_ids", "text_valid", "loss_mask")
+        }
+        texts["text_numbers"] = None if numbers is None else np.pad(numbers, more, constant_values=np.nan)
+        texts["text_images"] = None if images is None else np.pad(images, more, constant_values=-1)
+        return replace(sample, observations=seen, targets=targets, **texts)
 
     whole = [completed(sample) for sample in samples]
     shapes = [jax.tree.map(np.shape, sample) for sample in whole]

@@ -40,7 +40,8 @@ class Source:
         batch_size: samples a batch, over all hosts.
         augment: what may be varied.
         cache_mb: memory for decoded records; beyond it records are decoded each time they are read.
-        text_length: tokens a conversation is padded to; short ones are quicker.
+        text_length: tokens a conversation is padded to; short ones are quicker. 0: the shortest length of the processor that
+            holds all of a batch, on one host.
         rename: classes of the mask to be called otherwise, so that data sets of one meaning share words. Several names: one of
             them, not known which (a mown meadow is grass to one data set and crops to another).
         weak_masks: a picture without a mask, whose scene or tags are all keys, counts all over as one of the classes they
@@ -163,6 +164,10 @@ def _batches(
         raise UserError(
             f"{source.dataset}: batch_size {source.batch_size} cannot be shared by {hosts} hosts. "
             f"Use a multiple of {hosts}."
+        )
+    if hosts > 1 and not source.text_length:
+        raise UserError(
+            f"{source.dataset}: text_length 0 is for one host. Give a length, e.g. 192: hosts must agree on it."
         )
     share = source.batch_size // hosts
 

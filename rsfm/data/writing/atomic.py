@@ -17,6 +17,7 @@ from typing import Any
 from rasterio._err import CPLE_BaseError  # what GDAL raises below RasterioError; it has no public name
 from rasterio.errors import RasterioError
 
+from rsfm.data.addresses import check_local
 from rsfm.data.writing.lock import hidden_home, only_writer
 from rsfm.data.writing.swap import clear, new_scratch, publish
 from rsfm.errors import UserError
@@ -43,6 +44,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         UserError: the folder cannot be written to, the disk is full, or another process writes the file. Nothing is
             left behind then.
     """
+    check_local(path)
     if path.is_dir():
         raise UserError(f"{path}: is a folder. Expected the name of a file to write.")
     with _prepared(path) as scratch:
@@ -65,6 +67,7 @@ def written_folder(folder: Path | str) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written, the disk is full, or another process writes to it. It is as it was then.
     """
+    check_local(folder)
     folder = Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder to write to, found a file. Choose another --out.")

@@ -259,7 +259,7 @@ def bad_input(folder: Path, kind: str) -> tuple[list[Path], dict]:
     if kind == "size":
         np.save(folder / "a.npy", np.ones((5, 5, 3), np.uint8))
         np.save(folder / "b.npy", np.ones((6, 5, 3), np.uint8))
-        return [folder / "a.npy", folder / "b.npy"], {}
+        return [folder / "a.npy", folder / "b.npy"], {"series": True}
     if kind == "bands untold":
         return [good, write_tif(bad, sentinel2(rng, bands=11))], {"sensor": "sentinel2_l2a"}
     if kind == "parts":
