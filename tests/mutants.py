@@ -83,7 +83,7 @@ MUTANTS = (
         file="rsfm/tokenizers/positions.py",
         old="*(jnp.where(known, wave, 0.0) for wave in season)",
         new="*(jnp.where(known, 0.0, 0.0 * wave) for wave in season)",
-        tests=f"{SENSITIVITY}::test_every_fact_of_a_picture_matters",
+        tests=f"{SENSITIVITY}::test_the_season_turns_with_the_year",
     ),
     Mutant(
         name="a budget cuts the last stream",
