@@ -1,6 +1,6 @@
 """Faults put in on purpose: each must turn its tests red, or nothing holds what it breaks.
 
-    python tests/mutants.py            (all: a quarter of an hour of one core; exit 0 when every mutant is caught)
+    python tests/mutants.py            (all: ten minutes of one core; exit 0 when every mutant is caught)
     python tests/mutants.py carrier    (those whose name holds a word)
 
 Each is applied to a copy of the package in a scratch folder; the repository is not touched.
@@ -41,98 +41,98 @@ MUTANTS = (
         file="rsfm/tokenizers/positions.py",
         old="jnp.broadcast_to(east[:, None, None, :], shape)",
         new="jnp.broadcast_to(south[:, None, :, None], shape)",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_positions_are_days_and_metres_south_and_east",
     ),
     Mutant(
         name="the radar's carrier is dropped",
         file="rsfm/tokenizers/sar.py",
         old="known = (carrier_um > 0)[..., None]",
         new="known = (carrier_um < 0)[..., None]",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_carrier_and_polarization_of_a_radar_matter",
     ),
     Mutant(
         name="the place is constant",
         file="rsfm/tokenizers/positions.py",
         old="jnp.deg2rad(jnp.where(known, location_deg, 0.0))",
         new="jnp.deg2rad(jnp.where(known, 0.0 * location_deg, 0.0))",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_the_place_matters",
     ),
     Mutant(
         name="days are not counted",
         file="rsfm/nn/rope.py",
         old="return jnp.where(jnp.isfinite(day), day - jnp.where(jnp.isfinite(first), first, 0.0), 0.0)",
         new="return 0.0 * jnp.where(jnp.isfinite(day), day - jnp.where(jnp.isfinite(first), first, 0.0), 0.0)",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_a_token_without_a_date_turns_no_other",
     ),
     Mutant(
         name="an undated token stands at day 0",
         file="rsfm/nn/rope.py",
         old="first = jnp.min(jnp.where(seen & jnp.isfinite(day), day, jnp.inf), axis=1, keepdims=True)",
         new="day = jnp.nan_to_num(day)\n    first = jnp.min(jnp.where(seen, day, jnp.inf), axis=1, keepdims=True)",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_a_token_without_a_date_turns_no_other",
     ),
     Mutant(
         name="undated pictures have no order",
         file="rsfm/tokenizers/positions.py",
         old="index / 10)",
         new="0 * index)",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_the_order_of_undated_pictures_matters",
     ),
     Mutant(
         name="the season is dropped",
         file="rsfm/tokenizers/positions.py",
         old="*(jnp.where(known, wave, 0.0) for wave in season)",
         new="*(jnp.where(known, 0.0, 0.0 * wave) for wave in season)",
-        tests=f"{SENSITIVITY} tests/tokenizers",
+        tests=f"{SENSITIVITY}::test_the_season_turns_with_the_year",
     ),
     Mutant(
         name="a budget cuts the last stream",
         file="rsfm/models/encoder.py",
         old="order = jnp.argsort(jnp.where(tokens.mask, rank, np.uint32(2**32 - 1)), axis=1, stable=True)",
         new="order = jnp.argsort(~tokens.mask, axis=1, stable=True)",
-        tests=SENSITIVITY,
+        tests=f"{SENSITIVITY}::test_a_budget_is_shared_by_the_streams",
     ),
     Mutant(
         name="a second instrument of a stream is lost",
         file="rsfm/processor/interleave.py",
         old='slots[stream if number == 1 else f"{stream}/{number}"] = (name, each)',
         new="slots[stream] = (name, each)",
-        tests="tests/test_processor.py",
+        tests="tests/test_processor.py::test_every_instrument_of_a_stream_has_a_slot_of_its_own",
     ),
     Mutant(
         name="a missing stream counts as seen",
         file="rsfm/data/training/collate.py",
         old="blank = jax.tree.map(lambda leaf: np.zeros(np.shape(leaf), np.asarray(leaf).dtype), like)\n        undated",
         new="blank = like\n        undated",
-        tests="tests/data/training/test_collate.py",
+        tests="tests/data/training/test_collate.py::test_missing_streams_and_dates_are_not_valid",
     ),
     Mutant(
         name="the teacher stands still",
         file="rsfm/training/step.py",
         old="_moved(state.teacher, params, config.teacher_decay)",
         new="state.teacher",
-        tests="tests/training/test_teacher.py",
+        tests="tests/training/test_teacher.py::test_a_teacher_starts_as_the_student_and_is_frozen_or_follows",
     ),
     Mutant(
         name="a rate for one row is one for all",
         file="rsfm/training/rates.py",
         old="column[start:stop] = factor",
         new="column[:] = factor",
-        tests="tests/training/test_rates.py",
+        tests="tests/training/test_rates.py::test_rows_and_layers_without_a_rate_stay_bit_for_bit",
     ),
     Mutant(
         name="hidden pixels are seen",
         file="rsfm/objectives/hiding.py",
         old="valid=observation.valid & ~hidden",
         new="valid=observation.valid",
-        tests="tests/objectives/test_masked.py",
+        tests="tests/objectives/test_masked.py::test_what_is_hidden_is_not_valid",
     ),
     Mutant(
         name="a loss of two parts is a mean of means",
         file="rsfm/heads/value/head.py",
         old='return {"": (mean * units, units)}',
         new='return {"": (mean, jnp.ones(()))}',
-        tests="tests/objectives/test_dialogue.py",
+        tests="tests/objectives/test_dialogue.py::test_parts_add_up_to_the_whole",
     ),
 )
 

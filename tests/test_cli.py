@@ -241,7 +241,7 @@ def test_bad_names_of_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         ("debgu", "Unknown config 'debgu'. Did you mean 'debug'?"),
         ("debug --train.stps 1", "Did you mean 'steps'?"),
         ("debug --train.steps many", "expected int, found 'many'"),
-        ("debug --train.loss.weights.msk 1", "Unknown field 'msk'. Did you mean 'mask'?"),
+        ("debug --train.loss.weights.balanc 1", "Unknown field 'balanc'. Did you mean 'balance'?"),
         ("debug --train.optimizer.schedule cosin", "Unknown schedule 'cosin'. Did you mean 'cosine'?"),
         ("debug --data.0.dataset textrues", "Unknown dataset 'textrues'. Did you mean 'textures'?"),
         ("debug --data.0.split trian", "Unknown split of textures 'trian'. Did you mean 'train'?"),

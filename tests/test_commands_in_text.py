@@ -142,6 +142,7 @@ class Parsed(BaseException):
     """The words of a script were understood; it need not go on."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", sorted({line for _, line in PRINTED if "python" in line.split()[0]}), ids=label)
 def test_scripts_take_the_words_that_are_printed(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = split_words(line)
@@ -184,9 +185,7 @@ SHORT = [(where, line) for where, line in RSFM if command_of(split_words(line))[
 
 @pytest.mark.parametrize(
     ("where", "line"),
-    [
-        pytest.param(*each, marks=[pytest.mark.slow] * (each[0] != "README.md")) for each in SHORT
-    ],  # seconds of compiling each
+    [pytest.param(*each, marks=pytest.mark.slow) for each in SHORT],  # seconds of compiling each
     ids=label,
 )
 def test_short_commands_run(
@@ -248,6 +247,8 @@ READS = (
     "load_sensor(",
     "load_config(",
     "prepare(",
+    "load_decoder(",
+    "load_towers(",
 )  # files
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

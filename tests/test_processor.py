@@ -145,6 +145,16 @@ def test_a_map_is_made_of_its_streams_and_words_of_all(processor):
     assert set(chosen.for_map(alone).observations) == {"elevation"}  # rather than of nothing
 
 
+def test_every_instrument_of_a_stream_has_a_slot_of_its_own(processor):
+    both, alone = picture(), picture(sensor="sentinel2_l2a")
+    record = dataclasses.replace(both, observations={**both.observations, **alone.observations})
+    first, second = (processor.prompt(each, "What is this?").observations["optical"] for each in (both, alone))
+    found = processor.prompt(record, "What is this?").observations
+    assert set(found) == {"optical", "optical/2"}
+    np.testing.assert_array_equal(found["optical"].values, first.values)
+    np.testing.assert_array_equal(found["optical/2"].values, second.values)
+
+
 def test_a_pixel_series_goes_to_its_own_stream(processor):
     values = np.full((3, 1, 1, 18), 0.2, np.float32)
     record = Record(

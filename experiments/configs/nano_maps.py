@@ -45,8 +45,7 @@ STAY = (
     "decoder",
     "connector",
     "location",
-    "value_experts",
-    "value_head",
+    "heads.value",
     "tokenizers.series",
     *(
         f"tokenizers.optical.{part}"

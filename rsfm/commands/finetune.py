@@ -46,7 +46,7 @@ def finetune(
         rsfm finetune nano --dataset fuel_moisture --out runs/moisture
         rsfm finetune nano --data series.csv --target "severity [1]" --out runs/severity
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
-        rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!value_head" --out runs/lora
+        rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!heads.value" --out runs/lora
         rsfm finetune nano --dataset aid_rsicd --lora 8 --quantize nf4 --out runs/qlora
         rsfm finetune nano --dataset fuel_moisture --validation val --train.eval_every 50 --out runs/watched
         rsfm evaluate runs/moisture/model --dataset fuel_moisture

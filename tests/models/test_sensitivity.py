@@ -131,6 +131,15 @@ def test_a_token_without_a_date_turns_no_other() -> None:
     np.testing.assert_allclose(undated.embeddings, later.embeddings, atol=1e-5)
 
 
+def test_the_season_turns_with_the_year() -> None:
+    spring, autumn, next_spring = np.asarray(
+        calendar_features(jnp.asarray([9000.0, 9000.0 + 182.625, 9000.0 + 365.25]))
+    )
+    np.testing.assert_allclose(spring[:4], next_spring[:4], atol=1e-3)
+    np.testing.assert_allclose(spring[:2], -autumn[:2], atol=1e-3)
+    assert np.hypot(*spring[:2]) == pytest.approx(1.0, abs=1e-4) and spring[4] != next_spring[4]
+
+
 @pytest.mark.parametrize("kind", sorted(set(TEMPORAL_ENCODERS) - {"mean"}))
 def test_the_order_of_undated_pictures_matters(kind: str) -> None:
     """By the calendar's features in every encoder; by days too where the encoder has rotary or decaying time."""

@@ -135,7 +135,8 @@ def test_ground_sampling_distance(tmp_path: Path, rng: np.random.Generator) -> N
     degrees = Affine(1e-4, 0, 13.0, 0, -1e-4, 60.0)
     scene = open_scene([write_tif(tmp_path / "deg.tif", sentinel2(rng), crs="EPSG:4326", transform=degrees)])
     assert scene.gsd_m == pytest.approx(7.885, rel=1e-3)  # 111.4 x 55.8 km a degree at 60 N on the ellipsoid
-    feet = open_scene([write_tif(tmp_path / "ft.tif", sentinel2(rng), crs="EPSG:2229")])
+    los_angeles = Affine(10, 0, 6.5e6, 0, -10, 1.85e6)  # in US survey feet
+    feet = open_scene([write_tif(tmp_path / "ft.tif", sentinel2(rng), crs="EPSG:2229", transform=los_angeles)])
     assert feet.gsd_m == pytest.approx(3.048, rel=1e-3)
     bare = open_scene([write_tif(tmp_path / "no.tif", sentinel2(rng), crs=None)])
     assert bare.gsd_m == 10 and any("no georeference" in note for note in bare.notes)
