@@ -62,11 +62,15 @@ class Label:
         """The one band as numbers, NaN where there is none.
 
         Raises:
-            UserError: it has several bands, or complex numbers.
+            UserError: it has several bands, complex numbers, or a scale that leaves no number.
         """
         plain = [i for i, kind in enumerate(self.kinds) if kind != ColorInterp.alpha]
         if len(plain) != 1 or self.bands.dtype.kind == "c":
             raise UserError(f"expected one band of numbers, found {len(plain)} of type {self.bands.dtype}.")
+        if self.scale == 0 or not np.isfinite([self.scale, self.offset]).all():
+            raise UserError(
+                f"its own scale is {self.scale:g}, its offset {self.offset:g}. Write the numbers without a scale."
+            )
         stored = self.bands[plain[0]]
         there = self.inside & np.isfinite(stored) & (True if self.nodata is None else stored != self.nodata)
         for i in set(range(len(self.kinds))) - set(plain):

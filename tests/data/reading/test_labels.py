@@ -173,3 +173,12 @@ def test_two_sensors_of_a_row_that_lie_apart_are_refused(tmp_path: Path, rng: np
     table.write_text("image:sentinel2_l2a,image:sentinel1_rtc\na.tif,b.tif\n", encoding="utf-8")
     with pytest.raises(UserError, match="row 2, column 'image:sentinel1_rtc': .*different ground"):
         GeoTiffFolder(table, "all")[0]
+
+
+@pytest.mark.parametrize("scale", [0.0, float("nan")])
+def test_a_scale_that_leaves_no_number_is_refused(scale: float, tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "height.tif", np.full((4, 5, 1), 900, np.uint16))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, grid = [scale], GeoGrid(transform=UTM[:6], crs="EPSG:32633", height=4, width=5)
+    with pytest.raises(UserError, match="its own scale is"):
+        _ = read_label(path, grid).values
