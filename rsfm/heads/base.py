@@ -54,6 +54,10 @@ class HeadConfig:
     experts: ExpertConfig | None = None
     neck: str = "pixels"
 
+    def __post_init__(self) -> None:
+        """Options are held as JSON, however they were given, so that a config is equal to what is read back."""
+        object.__setattr__(self, "options", to_json(self.options))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fit:
@@ -167,4 +171,4 @@ def head_kind(heads: Mapping[str, type[Head]], name: str, config: HeadConfig) ->
 
 def head_options(kind: type[Head], name: str, config: HeadConfig) -> Any:
     """The kind's own config, checked field by field."""
-    return from_json(kind.config_type, to_json(config.options), where=f"options of head {name}")
+    return from_json(kind.config_type, config.options, where=f"options of head {name}")

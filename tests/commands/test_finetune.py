@@ -72,7 +72,7 @@ def test_what_would_be_ignored_is_refused(words, says, checkpoint, published_dat
 def test_a_split_is_watched_and_rows_and_cards_name_seed_and_command(
     checkpoint: Path, published_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [checkpoint, "--dataset", "aid_rsicd", "--data", published_data, "--steps", 2, "--batch-size", 4]
+    words = [checkpoint, "--dataset", "aid_rsicd", "--data", published_data, "--steps", 2, "--batch-size", 8]
     words += ["--learning-rate", "1e-3", "--validation", "val", "--train.seed", "1", "--train.eval_batches", "1"]
     first, again = tmp_path / "first", tmp_path / "again"
     assert cli.main(["finetune", *map(str, words), "--out", str(first)]) == 0
