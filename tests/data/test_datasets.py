@@ -69,7 +69,7 @@ def check_record(record: Record, dataset: Dataset) -> None:
     assert record.observations and set(record.observations) <= set(sensors)
     for name, seen in record.observations.items():
         t, h, w, c = seen.values.shape
-        assert seen.values.dtype == np.float32 and np.isfinite(seen.values).all()
+        assert seen.values.dtype == np.float32 and (np.isfinite(seen.values) | ~seen.cells).all()
         assert seen.valid.shape == (t, h, w) and seen.valid.dtype == bool and seen.valid.any()
         assert seen.time_days.shape == (t,) and float(seen.gsd_m) > 0
         table = {(np.float32(band.center_um), BAND_CODES[band.code]): band for band in SENSORS[name].bands}

@@ -206,7 +206,7 @@ def test_bad_words(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (prepared,) = [path.parent for path in (place / "prepared").rglob("dataset_info.json")]
     words = ["finetune", str(place / "base"), "--dataset", str(prepared), "--out", str(place / "none")]
     for more, told in (
-        (["--quantize", "nf4"], "Give the adapters' rank, e.g. --lora 8"),
+        (["--quantize", "nf4"], "Give their rank, e.g. --lora 8"),
         (["--lora", "4", "--lora-targets", "decodr"], "Did you mean 'decoder'"),
         (["--lora", "4", "--freeze", "!decodr"], "train.freeze matches no parameter"),
     ):

@@ -34,7 +34,7 @@ class Whole:
         (["--train.mesh", "-1,2,1,1"], lambda c: c.train.mesh, (-1, 2, 1, 1)),
         (["--train.mesh=[1, 2, 2, 2]"], lambda c: c.train.mesh, (1, 2, 2, 2)),
         (["--train.freeze", "decoder.*,*.bias"], lambda c: c.train.freeze, ("decoder.*", "*.bias")),
-        (["--train.loss.weights.value", "0.5"], lambda c: c.train.loss.weights["value"], 0.5),
+        (["--train.loss.weights.balance", "0.5"], lambda c: c.train.loss.weights["balance"], 0.5),
         (["--parts.1.size", "7"], lambda c: c.parts, (Part(), Part(size=7))),
         (["--table.x.label", "12"], lambda c: c.table["x"].label, "12"),
         (["--parts.0.label", "null"], lambda c: c.parts[0].label, None),
@@ -51,7 +51,7 @@ def test_sets(words: list[str], read, expected) -> None:
     [
         (["--train.step", "20"], "--train.step: Unknown field 'step'. Did you mean 'steps'"),
         (["--tran.steps", "20"], "Did you mean 'train'"),
-        (["--train.loss.weights.vlaue", "1"], "Did you mean 'value'"),
+        (["--train.loss.weights.balanec", "1"], "Did you mean 'balance'"),
         (["--train.steps", "many"], "--train.steps: expected int, found 'many'"),
         (["--train.steps", "2.5"], "train.steps: expected int, found 2.5"),
         (["--train.mesh", "1,2"], "train.mesh: expected 4 values, found 2"),
