@@ -14,10 +14,13 @@ from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 from rsfm import cli, pretrained
+from rsfm.answer.footprint import open_footprint
+from rsfm.answer.maps import scene_map
 from rsfm.errors import UserError
 from rsfm.nn.linear import Linear
 from rsfm.nn.transformer import Transformer, TransformerConfig
 from rsfm.nn.weights import named_parameters
+from rsfm.processor.plan import legend_plan
 from rsfm.training.config import LoraConfig
 from rsfm.training.lora import LoraLinear, adapt, merge_adapters, with_base
 from rsfm.training.state import frozen_names
@@ -154,13 +157,19 @@ def test_only_adapters_and_what_was_opened_train(place: Path, run: Path) -> None
     assert changed <= adapted | {"decoder.embedding"}
 
 
+def map_chances(loaded: pretrained.Pretrained, picture: Path) -> np.ndarray:
+    """Probabilities of two classes, whatever the checkpoint was taught."""
+    plan = legend_plan(loaded.processor.config, ("water", "trees"))
+    footprint = open_footprint([picture], sensors=["aerial_rgb"])
+    found = scene_map(loaded.model, loaded.processor, footprint, plan, probability=True).probability
+    assert found is not None
+    return found
+
+
 def test_adapter_and_merged_checkpoint_predict_the_same(place: Path, run: Path) -> None:
     picture = next((place / "data").rglob("*.jpg"))
-    answers = [
-        pretrained.load(folder).predict(picture, "Map the water, trees.", sensor="aerial_rgb", probability=True)
-        for folder in (place / "base", run / "adapter", run / "model")
-    ]
-    base, adapter, merged = (answer.probability for answer in answers)
+    folders = (place / "base", run / "adapter", run / "model")
+    base, adapter, merged = (map_chances(pretrained.load(folder), picture) for folder in folders)
     np.testing.assert_allclose(adapter, merged, atol=1e-5)
     assert np.abs(adapter - base).max() > 1e-4
     found = named_parameters(pretrained.merged(pretrained.load(run / "adapter")).model)
