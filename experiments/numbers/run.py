@@ -141,7 +141,7 @@ def chunks(sample: Sample, n: int) -> Any:
 
 @nnx.jit
 def forward(model: FoundationModel, sample: Sample) -> dict[str, jax.Array]:
-    return model(sample).outputs
+    return model(sample).outputs["value"]
 
 
 def from_head(bench: Bench, model: FoundationModel, split: str) -> tuple[Distribution, dict[str, np.ndarray]]:

@@ -59,6 +59,7 @@ def train_config(
     """
     from rsfm.training import distributed, loop
     from rsfm.training.engine import JitEngine
+    from rsfm.training.experiment import opener
     from rsfm.training.overrides import apply_overrides
     from rsfm.training.taught import described
 
@@ -67,7 +68,9 @@ def train_config(
         check_overrides(experiment, overrides)
         trained = loop.train(experiment, out, resume=resume, change=change, engine=engine or JitEngine)
         if trained.exit_code == 0:
-            trained = dataclasses.replace(trained, processor=described(trained.processor, experiment.data))
+            sources = (*experiment.data, *(source for stage in experiment.stages for source in stage.data))
+            told = described(trained.processor, sources, open_dataset=opener(experiment))
+            trained = dataclasses.replace(trained, processor=told)
             command = command_line(program, train, {"config": config, "out": out, "overrides": overrides})
             last = experiment.stages[-1].train if experiment.stages else experiment.train
             export(trained, out, experiment.name, command, seed=last.seed)

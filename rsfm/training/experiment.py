@@ -242,13 +242,13 @@ def open_batches(
             seed=config.train.seed,
             host=host,
             hosts=hosts,
-            open_dataset=_opener(config),
+            open_dataset=opener(config),
         )
 
     return open_for
 
 
-def _opener(config: ExperimentConfig) -> Any:
+def opener(config: ExperimentConfig) -> Any:
     """Opens the datasets of the config's own file, else rsfm's."""
     own = getattr(load_module(REPOSITORY / config.file), "DATASETS", {}) if config.file else {}
 

@@ -56,7 +56,7 @@ def test_every_variant_builds_its_samples(experiment):
         bench = make_bench(small(config), SPLITS)
         sample = bench.samples["train"]
         written = config.processor.numbers_written
-        assert (sample.targets["value_position"] >= 0).sum() == (0 if written else 4)
+        assert (sample.targets["value"]["position"] >= 0).sum() == (0 if written else 4)
         assert (sample.text_numbers is not None) == (config.model.numbers.kind in ("xval", "fourier", "bins"))
         lengths[name] = int(sample.text_valid.sum(1).max())
         assert set(bench.prompts) == ({"val", "test"} if written else set())

@@ -8,7 +8,7 @@ from rsfm.config import from_json, to_json
 from rsfm.errors import UserError, lookup
 from rsfm.heads import HEADS, Widths
 
-AXES = {"embed", "mlp", "vocab", "expert", None}
+AXES = {"embed", "mlp", "vocab", "expert", "layers", "heads", "kv_heads", None}
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -246,10 +246,5 @@ def test_adapters_beside_a_quantized_base(place: Path) -> None:
     assert all(row["name"].endswith((".lora_a", ".lora_b")) for row in told["trainable"])
     assert any(row["name"].endswith(".kernel_codes") for row in told["frozen"])
     picture = next((place / "data").rglob("*.jpg"))
-    adapter, merged = (
-        pretrained.load(place / "quantized" / part).predict(
-            picture, "Map the water, trees.", sensor="aerial_rgb", probability=True
-        )
-        for part in ("adapter", "model")
-    )
-    np.testing.assert_allclose(adapter.probability, merged.probability, atol=1e-5)
+    adapter, merged = (map_chances(pretrained.load(place / "quantized" / part), picture) for part in ("adapter", "model"))
+    np.testing.assert_allclose(adapter, merged, atol=1e-5)
