@@ -26,7 +26,7 @@ def taught(
     sources: Sequence[Source],
     config: ProcessorConfig,
     *,
-    open_dataset: Callable[[str, str], Records] = open_records,
+    open_dataset: Callable[..., Records] = open_records,
     before: Sequence[Taught] = (),
 ) -> tuple[Taught, ...]:
     """Looks at the records of each source as training sees them.
@@ -40,7 +40,9 @@ def taught(
     entries: list[Taught] = []
     seen: set[Taught] = set()
     for source in sources:
-        records = open_dataset(source.dataset, source.split)
+        where: dict[str, Any] = {"data": source.root} if source.root else {}
+        where |= {"target": source.target} if source.target else {}
+        records = open_dataset(source.dataset, source.split, **where)
         for i in range(0, len(records), max(1, math.ceil(len(records) / MOST_RECORDS))):
             for entry in _of_record(labelled(records[i], source), source, config):
                 if entry not in seen:

@@ -246,5 +246,7 @@ def test_adapters_beside_a_quantized_base(place: Path) -> None:
     assert all(row["name"].endswith((".lora_a", ".lora_b")) for row in told["trainable"])
     assert any(row["name"].endswith(".kernel_codes") for row in told["frozen"])
     picture = next((place / "data").rglob("*.jpg"))
-    adapter, merged = (map_chances(pretrained.load(place / "quantized" / part), picture) for part in ("adapter", "model"))
+    adapter, merged = (
+        map_chances(pretrained.load(place / "quantized" / part), picture) for part in ("adapter", "model")
+    )
     np.testing.assert_allclose(adapter, merged, atol=1e-5)
