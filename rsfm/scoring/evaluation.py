@@ -175,17 +175,8 @@ def batches(processor: Processor, records: Records, count: int, batch_size: int)
 
 
 def _labels(record: Record, answer: Answer) -> int:
-    """What an answer is scored by: the labelled pixels under a map or of one that was declined, one for words."""
-    label = record.mask if answer.mask is not None or answer.declined else None
-    label = (
-        label
-        if label is not None
-        else record.mask
-        if answer.mask is not None
-        else record.value_map
-        if answer.value_map is not None
-        else None
-    )
+    """What an answer is scored by: the labelled pixels under a map, one for words."""
+    label = record.mask if answer.mask is not None else record.value_map if answer.value_map is not None else None
     return 1 if label is None else int((label.class_index >= 0).sum())
 
 
