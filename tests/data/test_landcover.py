@@ -7,7 +7,7 @@ import pytest
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.landcover import COMMON_NAMES, COVER
-from rsfm.data.training.pipeline import Source, _labelled
+from rsfm.data.training.pipeline import Source, labelled
 from rsfm.types import Mask, Record
 from tests.data.layouts import write_layout
 
@@ -44,7 +44,7 @@ def test_a_source_teaches_the_common_legend_with_partial_labels() -> None:
         rename=COMMON_NAMES["terramesh"],
         legend=COVER,
     )
-    mask = _labelled(record, source).mask
+    mask = labelled(record, source).mask
     assert mask.legend == COVER
     rangeland, water, clouds, none = mask.class_index[0]
     assert mask.either[rangeland - len(COVER)] == (COVER.index("grass"), COVER.index("shrub"))

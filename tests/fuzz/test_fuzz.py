@@ -27,7 +27,8 @@ from rsfm.data.writing.rasters import write_image
 from rsfm.errors import UserError
 from rsfm.pretrained import SHIPPED, load
 from rsfm.processor.config import ProcessorConfig
-from rsfm.processor.plan import plan
+from rsfm.processor.plan import read
+from rsfm.processor.taught import View
 from rsfm.scoring import score_file
 from rsfm.text.forms import form
 from rsfm.text.questions import plain
@@ -116,7 +117,7 @@ def read_checkpoint(path: Path, chance: random.Random) -> None:
 def read_question(path: Path, chance: random.Random) -> None:
     text = plain(of_text(chance.choice(ASKED), chance))
     try:
-        plan(ProcessorConfig(streams={}), text)
+        read(ProcessorConfig(streams={}), text, View(sensors=(("aerial_rgb", 1.0),)))
     finally:
         ids, _ = TOKENIZER.chat([(text, None)])
         assert sum(i in TOKENIZER.special.values() for i in ids) == 3, "a typed token became one"

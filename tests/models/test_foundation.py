@@ -8,7 +8,7 @@ from flax import nnx
 
 from rsfm.models.connector import CONNECTORS, ConnectorConfig
 from rsfm.models.foundation import FoundationModel, StreamConfig
-from rsfm.models.necks.mean import mean_grid
+from rsfm.models.necks.gather import mean_grid
 from rsfm.models.sizes import SIZES
 from rsfm.models.temporal import TEMPORAL_ENCODERS, TemporalConfig
 from rsfm.pytree import replace

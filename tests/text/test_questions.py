@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rsfm.errors import UserError, printable
 from rsfm.processor.config import ProcessorConfig
-from rsfm.processor.plan import plan
+from rsfm.processor.plan import read
+from rsfm.processor.taught import View
 from rsfm.quantities import _ASKED_UNIT, _COUNTED
 from rsfm.text.chat import IMAGE, SPOT
 from rsfm.text.questions import LONGEST, plain
@@ -32,7 +33,7 @@ def test_no_wording_hangs(name: str) -> None:
     begin = time.monotonic()
     question = plain(SLOW[name])
     try:
-        plan(ProcessorConfig(streams={}), question)
+        read(ProcessorConfig(streams={}), question, View(sensors=(("aerial_rgb", 1.0),)))
     except UserError as error:
         assert "\n" not in str(error)
     _ASKED_UNIT.search(question)
