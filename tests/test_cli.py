@@ -333,7 +333,7 @@ def without_roots_privilege() -> None:
         ctypes.CDLL(None).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0)
 
 
-@pytest.mark.xfail(reason="not brought to the answers of today yet; the log of this week says so", strict=False)
+@pytest.mark.xfail(reason="failed in the last full run and was not looked into yet", strict=False)
 def test_folders_of_others_are_left_alone(scene: Path, checkpoint: Path, tmp_path: Path) -> None:
     """One process for all commands that write: a folder that its user may read and not write."""
     closed = tmp_path / "closed"
