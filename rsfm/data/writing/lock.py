@@ -16,6 +16,7 @@ except ImportError:  # Windows: the owner's record alone
 
 from rsfm.errors import UserError
 
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a folder of others, or of a disk that is only read
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # of a file system that knows none
 _HELD: set[Path] = set()  # by this process, to which the system grants its own lock again
 
@@ -53,7 +54,14 @@ def hidden_home(path: Path) -> Path:
 def _take(place: Path, path: Path) -> int:
     """The open lock file with this process's record in it."""
     while True:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            if error.errno not in CLOSED:
+                raise
+            raise UserError(
+                f"{path}: cannot be written to ({error.strerror}). Choose another folder with --out."
+            ) from error
         try:
             _claim(descriptor, path)
             if _is_at(descriptor, place):  # else its last owner took it away just now
