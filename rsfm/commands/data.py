@@ -118,9 +118,11 @@ def prepare(
         split: splits to copy; none copies all that hold something here.
         data: data folder; default RSFM_DATA, else shared/data beside the repository.
     """
+    from rsfm.data.addresses import check_local
     from rsfm.data.root import data_root
     from rsfm.data.training import prepare as preparing
 
+    check_local(out)  # before hours of copying
     print(preparing.prepare(dataset, data or data_root(), out, split or None))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from rsfm.commands.outputs import columns, print_json
+from rsfm.data.addresses import check_local
 from rsfm.errors import lookup
 
 
@@ -48,6 +49,7 @@ def evaluate(
     from rsfm.commands.data import chosen, open_dataset
     from rsfm.tasks import TASKS
 
+    check_local(checkpoint)
     dataset, data = chosen(dataset, data)
     records = open_dataset(dataset, data, split, target)
     name = records.info.name

@@ -60,7 +60,7 @@ def finetune(
         target: columns of a series to predict.
         out: run folder.
         split: to train on.
-        validation: split whose loss is written to metrics.jsonl ten times in a run, or every --train.eval_every steps.
+        validation: split whose loss is written to evaluation.jsonl ten times in a run, or every --train.eval_every steps.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.

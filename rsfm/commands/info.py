@@ -7,6 +7,7 @@ import numpy as np
 import tyro
 
 from rsfm.commands.outputs import columns, print_json
+from rsfm.data.addresses import check_local
 from rsfm.errors import unknown
 
 
@@ -117,6 +118,7 @@ def _config_of(name: str, sizes: list[str]) -> Any:
     from rsfm import pretrained
     from rsfm.errors import UserError
 
+    check_local(name)
     try:
         return pretrained.load_foundation(name).config
     except UserError:
