@@ -94,6 +94,8 @@ def test_a_split_is_watched_and_rows_and_cards_name_seed_and_command(
         "aid_rsicd",
         "--data",
         published_data,
+        "--split",
+        "val",
         "--limit",
         "4",
         "--json",
