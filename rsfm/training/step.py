@@ -38,8 +38,9 @@ def make_train_step(
     """
 
     def train_step(state: TrainState, sample: Sample) -> tuple[TrainState, Metrics]:
-        units = _units(config, state, sample, device_axis)
-        gradient, rest, terms = _gradient(config, state, sample, units, device_axis)
+        at_once = config.accumulate == 1 and device_axis is None
+        before = None if at_once else _units(config, state, sample, device_axis)
+        gradient, rest, terms, units = _gradient(config, state, sample, before, device_axis)
         loss = weigh(config.loss.weights, terms, units)
         norm = optax.global_norm(gradient)
         rate = schedule(state.step)
@@ -110,31 +111,37 @@ def report(loss: Array, terms: Metrics, units: Metrics) -> Metrics:
 
 
 def _gradient(
-    config: TrainConfig, state: TrainState, sample: Sample, units: Metrics, device_axis: str | None
-) -> tuple[Any, Any, Metrics]:
-    """Gradient of the loss over the whole batch, the model's other state after it, the sums and aux terms behind it."""
+    config: TrainConfig, state: TrainState, sample: Sample, units: Metrics | None, device_axis: str | None
+) -> tuple[Any, Any, Metrics, Metrics]:
+    """Gradient of the loss over the whole batch, the model's other state after it, the sums and aux terms behind it, the counts.
+
+    `units` are the counts of the whole batch where it is read in parts; None: it is read at once and counts itself.
+    """
     share = config.accumulate * (jax.lax.axis_size(device_axis) if device_axis else 1)
 
-    def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics]]:
+    def objective(params: Any, rest: Any, part: Sample) -> tuple[Array, tuple[Any, Metrics, Metrics]]:
         model = merge(replace(state, params=params, rest=rest))
         found = learn_from(config, model, state, part, device_axis)
         terms = _sums(found) | {name: value / share for name, value in found.aux.items()}
         rest = nnx.to_pure_dict(nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))))
-        return weigh(config.loss.weights, terms, units), (rest, terms)
+        counts = _counts(found) if units is None else units
+        return weigh(config.loss.weights, terms, counts), (rest, terms, counts)
 
     def add(carry: tuple[Any, Any], part: Sample) -> tuple[tuple[Any, Any], Metrics]:
         gradient, rest = carry
-        (_, (rest, terms)), grown = jax.value_and_grad(objective, has_aux=True)(state.params, rest, part)
+        (_, (rest, terms, _)), grown = jax.value_and_grad(objective, has_aux=True)(state.params, rest, part)
         return (jax.tree.map(jnp.add, gradient, grown), rest), terms
 
     if config.accumulate == 1:  # no loop: inside one, XLA's CPU convolutions run on a single thread, six times slower
-        (_, (rest, terms)), gradient = jax.value_and_grad(objective, has_aux=True)(state.params, state.rest, sample)
+        slope = jax.value_and_grad(objective, has_aux=True)
+        (_, (rest, terms, counts)), gradient = slope(state.params, state.rest, sample)
         gradient, terms = _sum_devices((gradient, terms), device_axis)
-        return gradient, rest, terms
+        return gradient, rest, terms, counts
+    assert units is not None, "microbatches are weighed by the counts of the whole batch"
     start = (jax.tree.map(jnp.zeros_like, state.params), state.rest)
     (gradient, rest), terms = jax.lax.scan(add, start, microbatches(sample, config.accumulate))
     gradient, terms = _sum_devices((gradient, jax.tree.map(lambda term: term.sum(axis=0), terms)), device_axis)
-    return gradient, rest, terms
+    return gradient, rest, terms, units
 
 
 def microbatches(sample: Sample, count: int) -> Sample:

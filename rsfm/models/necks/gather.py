@@ -6,10 +6,36 @@ b batch · r rows · q columns of tokens · h w pixels · c token width · k pix
 from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from rsfm.nn.resample import bilinear
-from rsfm.types import Observation, Tokens
+from rsfm.types import Observation, Pixels, Tokens
+
+
+class MeanDates(nnx.Module):
+    """A neck that takes the mean over dates first; its kinds say how the mean tokens and the pixels are joined."""
+
+    def __call__(
+        self,
+        tokens: Mapping[str, Tokens],
+        observations: Mapping[str, Observation],
+        pixels: Callable[[str, Observation], Float[Array, "b h w k"]],
+    ) -> Pixels:
+        """Features of the pixels of one window.
+
+        Args:
+            tokens: of the streams that have pixels, with a grid that spans the same footprint.
+            observations: of the same streams.
+            pixels: a stream's features of single pixels, see the tokenizers.
+        """
+        fine, valid = fine_pixels(observations, pixels)
+        means = mean_grids(tokens)
+        return self.joined(means, fine.astype(means[0].embeddings.dtype), valid)
+
+    def joined(self, means: list[Tokens], fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
+        """One picture of features from tokens of one date, a grid each for streams with tokens of one size, and pixels."""
+        raise NotImplementedError
 
 
 def fine_pixels(

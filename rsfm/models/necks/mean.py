@@ -3,7 +3,6 @@
 b batch · h w pixels · k pixel width
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,14 +10,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from rsfm.models.necks.gather import enlarged, fine_pixels, mean_grids
+from rsfm.models.necks.gather import MeanDates, enlarged
 from rsfm.nn.linear import Linear
 from rsfm.nn.masked_conv import MaskedConv, neighbour_share
 from rsfm.nn.norm import RMSNorm
-from rsfm.types import Observation, Pixels, Tokens
+from rsfm.types import Pixels, Tokens
 
 
-class MeanNeck(nnx.Module):
+class MeanNeck(MeanDates):
     """Coarse features of the tokens plus fine ones of the pixels, through two convolutions over valid pixels."""
 
     def __init__(self, config: Any, token_width: int, *, rngs: nnx.Rngs):
@@ -26,23 +25,6 @@ class MeanNeck(nnx.Module):
         self.enter = MaskedConv(config.width, config.hidden, rngs=rngs)
         self.leave = MaskedConv(config.hidden, config.width, rngs=rngs)
         self.norm = RMSNorm(config.width)
-
-    def __call__(
-        self,
-        tokens: Mapping[str, Tokens],
-        observations: Mapping[str, Observation],
-        pixels: Callable[[str, Observation], Float[Array, "b h w k"]],
-    ) -> Pixels:
-        """Features of the pixels of one window.
-
-        Args:
-            tokens: of the streams that have pixels, with a grid that spans the same footprint.
-            observations: of the same streams.
-            pixels: a stream's features of single pixels, see the tokenizers.
-        """
-        fine, valid = fine_pixels(observations, pixels)
-        means = mean_grids(tokens)
-        return self.joined(means, fine.astype(means[0].embeddings.dtype), valid)
 
     def joined(self, means: list[Tokens], fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
         """The features, normalized: else logits would grow with a pixel's brightness, and training run away.

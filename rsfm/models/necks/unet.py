@@ -4,7 +4,6 @@ b batch · h w pixels · r q cells · k channels
 After U-Net (arXiv:1505.04597): halved by 2x2 convolutions, widened again cell by cell beside what was there before.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -12,11 +11,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from rsfm.models.necks.gather import enlarged, fine_pixels, mean_grids
+from rsfm.models.necks.gather import MeanDates, enlarged
 from rsfm.nn.linear import Linear
 from rsfm.nn.masked_conv import MaskedConv, MaskedHalving, doubled, neighbour_share
 from rsfm.nn.norm import RMSNorm
-from rsfm.types import Observation, Pixels, Tokens
+from rsfm.types import Pixels, Tokens
 
 
 class Residual(nnx.Module):
@@ -39,7 +38,7 @@ class Scale(nnx.Module):
         self.back = Linear(coarse, fine, rngs=rngs)
 
 
-class UnetNeck(nnx.Module):
+class UnetNeck(MeanDates):
     """Pixels see as far as the coarsest cells reach, and keep their own edges; an invalid pixel gives nothing to any cell."""
 
     def __init__(self, config: Any, token_width: int, *, rngs: nnx.Rngs):
@@ -48,17 +47,6 @@ class UnetNeck(nnx.Module):
         self.from_token = Linear(token_width, widths[-1], rngs=rngs)
         self.leave = Residual(config.width, rngs=rngs)
         self.norm = RMSNorm(config.width)
-
-    def __call__(
-        self,
-        tokens: Mapping[str, Tokens],
-        observations: Mapping[str, Observation],
-        pixels: Callable[[str, Observation], Float[Array, "b h w k"]],
-    ) -> Pixels:
-        """Features of the pixels of one window; arguments as of MeanNeck."""
-        fine, valid = fine_pixels(observations, pixels)
-        means = mean_grids(tokens)
-        return self.joined(means, fine.astype(means[0].embeddings.dtype), valid)
 
     def joined(self, means: list[Tokens], fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
         """The features, normalized.
