@@ -15,7 +15,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 # A busy machine is no fault of the code.
-settings.register_profile("rsfm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The suite draws the same examples each time; `--hypothesis-profile search` draws new ones.
+settings.register_profile("rsfm", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("search", settings.get_profile("rsfm"), derandomize=False)
 settings.load_profile("rsfm")
 
 

@@ -60,6 +60,27 @@ def test_plan(processor, question, legend):
     assert (asked.subjects or (asked.kind == "map" and asked.entry.subjects) or ()) == legend
 
 
+@pytest.mark.parametrize(
+    ("names", "legend"),
+    [
+        ("water, built area, bare ground, snow and ice.", ("water", "built area", "bare ground", "snow and ice")),
+        ("water, built area, trees and crops", ("water", "built area", "trees", "crops")),
+        (
+            "asphalt and concrete, shared path, the number of ships",
+            ("asphalt and concrete", "shared path", "number of ships"),
+        ),
+        ("water and snow and ice", ("water", "snow and ice")),
+        ("trees, and the water", ("trees", "water")),
+    ],
+)
+def test_names_after_a_colon_want_nothing(processor, names, legend):
+    """A class may be called "built area" or "number of ships": the list names classes, whatever words are in it."""
+    bare = Processor(dataclasses.replace(processor.config, legends={}), processor.text)
+    asked = bare.asked(f"Map the land cover: {names}", picture())
+    assert (asked.kind, asked.subjects) == ("map", legend)
+    assert processor.asked("Tell me: how many hectares of water are there?", picture()).kind == "area"
+
+
 @pytest.mark.parametrize("question", ["Map the land cover.", "Segment the land cover", "Draw a map of the land cover."])
 def test_a_map_is_asked_for_as_in_training_whatever_the_wording(processor, question):
     """Training names the classes in the question; a checkpoint asked in words it never read maps nothing of use."""

@@ -73,16 +73,19 @@ def resolve(question: str, taught: Sequence[Taught], view: View) -> Asked:
     """
     known = tuple(entry for entry in taught if entry.covers(view))
     words = question_words(question)
+    wanting = words[: _list_start(question)]  # where cues are looked for
     phrases = _phrases(known)
     cues = _cues()
     taken: dict[int, str] = {}  # place in the words -> the kind or the name that stands there
-    cued = [(place, kind) for place, size, kind in _matches(words, cues, taken, least=2) if _take(taken, place, size)]
+    cued = [(place, kind) for place, size, kind in _matches(wanting, cues, taken, least=2) if _take(taken, place, size)]
     named = [
         (place, name)
         for place, size, name in _matches(stems(words), phrases, taken, least=1)
         if _take(taken, place, size)
     ]
-    cued += [(place, kind) for place, size, kind in _matches(words, cues, taken, least=1) if _take(taken, place, size)]
+    cued += [
+        (place, kind) for place, size, kind in _matches(wanting, cues, taken, least=1) if _take(taken, place, size)
+    ]
     unknown = _runs(words, taken) if len(words) < LONGEST else ("so many words",)
     kinds = {kind for _, kind in cued}
     kind = next((kind for kind, _ in CUES if kind in kinds), "")
@@ -179,6 +182,16 @@ def stem(word: str) -> str:
 def stems(words: Iterable[str]) -> tuple[str, ...]:
     """Each word's stem."""
     return tuple(map(stem, words))
+
+
+def _list_start(question: str) -> int | None:
+    """The word at which "Map the land cover: water, built area" turns from its wish to a list of names; None: nowhere.
+
+    A name in the list may hold a cue ("built area", "shared path") and wants nothing by it.
+    """
+    head, colon, _ = question[: 40 * LONGEST].partition(":")
+    words = question_words(head)
+    return len(words) if colon and any(_matches(words, _cues(), {}, least=1)) else None
 
 
 def _phrases(known: Sequence[Taught]) -> dict[tuple[str, ...], str]:

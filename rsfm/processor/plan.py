@@ -1,13 +1,14 @@
 """How a map is asked of the model, and what a checkpoint that does not say what it was taught is taken to know."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 from rsfm.errors import UserError
 from rsfm.processor.asked import Asked, cue_words, question_words, resolve
 from rsfm.processor.config import ProcessorConfig
 from rsfm.processor.taught import ANYTHING, Taught, View
-from rsfm.processor.vocabulary import SILENT
+from rsfm.processor.vocabulary import SILENT, SYNONYMS
 from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK
 from rsfm.tasks.segmentation import map_question
@@ -96,10 +97,26 @@ def assumed(config: ProcessorConfig, view: View) -> tuple[Taught, ...]:
 
 
 def classes_listed(question: str) -> tuple[str, ...]:
-    """The classes of "Map the land cover: a, b" or "Map the a and the b", whatever they are."""
-    head, colon, tail = question[:10_000].partition(":")
-    pieces = [part for piece in (tail if colon else head).lower().split(",") for part in piece.split(" and ")]
-    parts = [[word for word in question_words(piece) if colon or word not in SILENT | cue_words()] for piece in pieces]
-    if colon:
-        parts = [part[1:] if part[:1] in (["the"], ["and"]) else part for part in parts]
-    return tuple(dict.fromkeys(" ".join(part) for part in parts if part))
+    """The classes of "Map the land cover: a, b and c" or "Map the a and the b", whatever they are.
+
+    After a colon "and" parts the last two of the list only; it parts no name that is known ("snow and ice").
+    """
+    head, colon, tail = question[:10_000].lower().partition(":")
+    *first, last = (tail if colon else head).split(",")
+    silent = frozenset() if colon else SILENT | cue_words()
+    pieces = [[piece] if colon else piece.split(" and ") for piece in first] + [last.split(" and ")]
+    names: list[tuple[str, ...]] = []
+    for piece in pieces:
+        for place, part in enumerate(piece):
+            words = tuple(word for word in question_words(part) if word not in silent)
+            words = words[1:] if colon and words[:1] in (("the",), ("and",)) else words
+            if place and names and (whole := (*names[-1], "and", *words)) in _names_with_and():
+                names[-1] = whole
+            elif words:
+                names.append(words)
+    return tuple(dict.fromkeys(map(" ".join, names)))
+
+
+@functools.cache
+def _names_with_and() -> frozenset[tuple[str, ...]]:
+    return frozenset(words for group in SYNONYMS for name in group if "and" in (words := question_words(name)))

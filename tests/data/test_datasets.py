@@ -77,8 +77,8 @@ def check_record(record: Record, dataset: Dataset) -> None:
         for k, key in enumerate(zip(seen.wavelength_um, seen.band_code, strict=True)):
             band = table[key]
             low, high = (-1.0, 1.0) if band.code == "ndvi" else RANGES[band.unit]
-            values = seen.values[..., k][seen.valid]
-            assert low <= values.min() and values.max() <= high, (
+            values = seen.values[..., k][np.asarray(seen.cells)[..., k]]
+            assert not values.size or low <= values.min() and values.max() <= high, (
                 record.id,
                 name,
                 band.name,
