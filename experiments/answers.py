@@ -160,17 +160,20 @@ def of_places(loaded: Pretrained, everywhere: Sequence[tuple[str, Record]]) -> I
     """Coverage of the intervals and right yes and no, one place left out at a time."""
     pairs = share_pairs(loaded.model, loaded.processor, everywhere, COVER)
     names = sorted({pair.place for pair in pairs})
-    held, width, said = [], [], []
+    held, width, said, given = [], [], [], []
     for place in names:
         trust = fit_map([pair for pair in pairs if pair.place != place])
         for pair in (pair for pair in pairs if pair.place == place):
             ends = trust.interval(pair.mapped)
-            if ends is not None and max(pair.mapped, pair.true) >= NOTABLE:
-                held.append((place, ends[0] <= pair.true <= ends[1]))
-                width.append(ends[1] - ends[0])
+            if max(pair.mapped, pair.true) >= NOTABLE:
+                given.append(float(ends is not None))
+                if ends is not None:
+                    held.append(float(ends[0] <= pair.true <= ends[1]))
+                    width.append(ends[1] - ends[0])
             said.append((pair, pair.mapped >= trust.present))
+    yield row("area and share: classes with an interval", given, "leave-one-place-out")
     if held:
-        yield row("area and share: intervals that hold", [float(h) for _, h in held], "leave-one-place-out")
+        yield row("area and share: intervals that hold", held, "leave-one-place-out")
         yield row("area and share: width of the interval", width, "leave-one-place-out")
     for name in sorted({pair.name for pair in pairs}):
         truth = np.array([pair.true >= NOTABLE for pair, _ in said if pair.name == name])
