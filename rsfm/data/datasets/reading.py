@@ -93,7 +93,7 @@ class RasterFile:
             there = there & ~np.isin(stored, fills)
         self.grid, self.tags, self.names = raster.grid, dict(header.tags), header.descriptions
         self.values = np.where(there, stored, np.float32(np.nan)).astype(np.float32)
-        self.valid = there.any(-1)
+        self.valid = np.asarray(there.any(-1))
 
 
 def class_numbers(values: Float[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
