@@ -145,6 +145,7 @@ def main() -> int:
         "--pairs", type=int, default=5, help="every so manieth kill is of one of two processes; 0 = none"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="no kill after so many minutes")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     CONTEXT.set_forkserver_preload(["rsfm.commands.train", "rsfm.training.loop", "rsfm.pretrained"])
@@ -153,6 +154,8 @@ def main() -> int:
     if options.pairs and options.kills >= options.pairs:
         targets[2] = untouched(options.out / "two", options.steps, 2)
     for i in range(1, options.kills + 1):
+        if time.monotonic() - begun > 60 * options.minutes:
+            break
         target = targets[2 if options.pairs and i % options.pairs == 0 else 1]
         shoot(target, rng)
         print(f"chaos: {i} of {options.kills} kills, {len(losses(target.folder))} steps stand", file=sys.stderr)
