@@ -99,8 +99,8 @@ def predict(
         how["wavelengths_um"] = read_wavelengths(wavelengths)
     footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
+    from rsfm.answer.disk import check_disk
     from rsfm.answer.products import write_products
-    from rsfm.answer.size import check_disk
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.models.generate import Sampling
     from rsfm.text import forms

@@ -1,6 +1,7 @@
 """A map that no memory holds is refused in one line before any window is read."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,12 @@ import rasterio
 from rasterio.windows import Window
 
 from rsfm.answer.footprint import open_footprint
-from rsfm.answer.maps import collected
-from rsfm.answer.readings import value_map
-from rsfm.answer.size import check_disk, check_map, check_strip
-from rsfm.answer.windows import Tiling
 from rsfm.data.reading import memory
-from rsfm.data.writing import space
 from rsfm.errors import UserError
-from rsfm.processor import Taught, View
-from rsfm.processor.asked import resolve
+from rsfm.heads.mask.scene import collected
+from rsfm.heads.scene import Canvas, Tiling
+from rsfm.heads.scene.size import check_map, check_strip
+from rsfm.heads.value.scene import value_map
 from rsfm.quantities import Quantity
 
 
@@ -41,11 +39,12 @@ def write_huge(folder: Path, side: int) -> Path:
 def test_a_huge_sparse_scene_is_refused_before_the_first_window(tmp_path: Path) -> None:
     huge = open_footprint([write_huge(tmp_path, 400_000)], sensors=["sentinel2_l2a"], scale=1e-4)
     expected = "The map of the scene: its 400,000 x 400,000 numbers take 960.0 GB, .* Cut the scene into parts"
+    canvas = Canvas(tiling=Tiling(height=huge.height, width=huge.width, size=128), subjects=("water", "trees"))
     with pytest.raises(UserError, match=expected):
-        collected(huge, ("water", "trees"), never())
+        collected(never(), canvas)
     height = Quantity(name="height", unit="m", center=5.0, scale=2.0, map_edges=(0.0, 5.0, 10.0))
     with pytest.raises(UserError, match="take 2,720.0 GB"):
-        value_map(huge, "Map the height.", height, never())
+        value_map(never(), dataclasses.replace(canvas, quantity=height))
 
 
 @pytest.mark.parametrize(("probability", "free_gb", "fits"), [(False, 20, True), (True, 20, False), (True, 30, True)])
@@ -56,40 +55,11 @@ def test_what_is_held_beside_the_map_counts(
     monkeypatch.setattr(memory, "available_bytes", lambda: int(free_gb * 1e9 / memory.SHARE * 0.8))
     footprint = open_footprint([write_huge(tmp_path, 40_000)], sensors=["sentinel2_l2a"], scale=1e-4)
     with contextlib.nullcontext() if fits else pytest.raises(UserError, match="take 22.4 GB"):
-        check_map(footprint, 2, probability=probability)
+        check_map(
+            Canvas(tiling=Tiling(height=footprint.height, width=footprint.width, size=128)), 2, probability=probability
+        )
 
 
 def test_a_row_of_windows_fits_too() -> None:
     with pytest.raises(UserError, match="One row of windows: its 12 x 128 x 1,000,000,000 numbers"):
         check_strip(Tiling(height=1, width=10**9, size=128, overlap=0.25), 12)
-
-
-# --- on the disk
-
-
-@pytest.mark.parametrize(
-    ("words", "probability", "needed_mb"),
-    [
-        ("Map the land cover.", False, 0.02),
-        ("Map the land cover.", True, 2 * 4),
-        ("Map the water.", True, 4),
-        ("How many hectares of water are there?", True, 0),
-        ("Map the biomass.", False, 3 * 4),
-    ],
-)
-def test_files_that_do_not_fit_on_the_disk_are_refused(
-    words: str, probability: bool, needed_mb: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A map of 1,000 x 1,000 pixels."""
-    scene = open_footprint([write_huge(tmp_path, 1000)], sensors=["sentinel2_l2a"], scale=1e-4)
-    view = View(sensors=(("sentinel2_l2a", 1.0),))
-    taught = (
-        Taught(task="segmentation", name="land cover", subjects=("water", "trees"), sensor="sentinel2_l2a"),
-        Taught(task="value_map", subjects=("biomass",), sensor="sentinel2_l2a"),
-    )
-    asked = resolve(words, taught, view)
-    assert asked.taught
-    for share, fits in ((0.9, False), (1.6, True)):
-        monkeypatch.setattr(space, "free_bytes", lambda _, share=share: int(share * needed_mb * 1e6))
-        with contextlib.nullcontext() if fits or not needed_mb else pytest.raises(UserError, match="free on that disk"):
-            check_disk(tmp_path / "new" / "out", scene, [asked], probability=probability)
