@@ -289,6 +289,8 @@ def export(trained: Any, out: Path, config: Any, command: str) -> None:
 
 def _bare(model: Any) -> Any:
     """The network without the head that only the pretraining used."""
+    import jax
+    import numpy as np
     from flax import nnx
 
     from rsfm.models.foundation import FoundationModel
@@ -298,7 +300,9 @@ def _bare(model: Any) -> Any:
     config = dataclasses.replace(model.config, heads=heads)
     bare = nnx.eval_shape(lambda: FoundationModel(config, rngs=nnx.Rngs(0)))
     arrays = {
-        name: param[...] for name, param in named_parameters(model).items() if not name.startswith(f"heads.{HEAD}.")
+        name: np.asarray(jax.device_get(param[...]))
+        for name, param in named_parameters(model).items()
+        if not name.startswith(f"heads.{HEAD}.")
     }
     assign(bare, arrays, where="the pretrained model")
     return bare

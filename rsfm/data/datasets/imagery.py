@@ -16,7 +16,7 @@ from jaxtyping import Int
 from rsfm.data.datasets.base import EmptySplit
 from rsfm.data.datasets.plots import Plot, Plots, find_plots
 from rsfm.data.reading.scene import Scene, open_scene
-from rsfm.errors import UserError, unknown
+from rsfm.errors import UserError, one_line, unknown
 from rsfm.pytree import replace
 from rsfm.types import Record
 
@@ -103,7 +103,7 @@ class Imagery:
             except (UserError, OSError) as error:
                 if number not in self._failed:
                     self._failed.add(number)
-                    print(f"skipped: {error}", file=sys.stderr)
+                    print(f"skipped: {one_line(error)}", file=sys.stderr)
         raise UserError(f"{self.root}: no image of the split '{self.split}' can be read any more.")
 
     def _plot(self, i: int) -> int:
