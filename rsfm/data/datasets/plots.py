@@ -149,8 +149,8 @@ def _plots(group: Sequence[Acquisition]) -> Iterator[Plot]:
             layers.append([each])
     for i in range(max(len(layers) for layers in by_sensor.values())):
         chosen = {sensor: layers[i % len(layers)] for sensor, layers in by_sensor.items()}
-        layers = tuple(tuple(path for each in layer for path in each.paths) for layer in chosen.values())
-        yield Plot(layers=layers, sensors=tuple(chosen), grid=group[0].grid)
+        paths = tuple(tuple(path for each in layer for path in each.paths) for layer in chosen.values())
+        yield Plot(layers=paths, sensors=tuple(chosen), grid=group[0].grid)
 
 
 def _follows(layer: Sequence[Acquisition], each: Acquisition) -> bool:
