@@ -271,13 +271,16 @@ def export(trained: Any, out: Path, config: Any, command: str) -> None:
     from rsfm.pretrained import save_checkpoint
     from rsfm.processor import Taught
     from rsfm.scoring.commits import current_commit
+    from rsfm.training.taught import ANY_GSD
 
     model = _bare(trained.model)  # on all hosts: each holds a part of it
     if jax.process_index() != 0:
         return
     processor = copy.copy(trained.processor)
     sensors = sorted({sensor for source in config.data for sensor in source.sensors})
-    taught = tuple(Taught(task="pretraining", name="images without labels", sensor=sensor) for sensor in sensors)
+    taught = tuple(
+        Taught(task="pretraining", name="images without labels", sensor=sensor, gsd_m=ANY_GSD) for sensor in sensors
+    )
     processor.config = dataclasses.replace(processor.config, taught=taught, maps={}, gates={})
     card = (
         f"# {out.name}\n\nAn encoder pretrained without labels by `{command}`, commit {current_commit(Path.cwd())}. "

@@ -69,12 +69,16 @@ def test_two_sensors_teach_an_encoder_that_others_start_from(
     assert all(np.array_equal(resumed[name], after[name]) for name in after)
     capsys.readouterr()
 
-    series = tmp_path / "series.csv"
-    dates = [f"{i},2021-0{m}-01,{i / 40:.2f},{i / 4:.2f}" for i in range(8) for m in (4, 5)]
-    series.write_text("\n".join(["id,date,ndvi,height [m]", *dates]) + "\n")
-    unread = ["finetune", out, "--data", series, "--out", tmp_path / "tuned", "--steps", 1, "--batch-size", 8]
-    assert cli.main([str(word) for word in unread]) == 2  # the small model reads no series; the run folder was opened
-    assert "this checkpoint reads no pixel series" in capsys.readouterr().err
+    names = ("S2A_MSIL2A_20210503T101031.tif", "north/S2B_MSIL2A_20210612T101031.tif")
+    table = scenes / "labels.csv"
+    table.write_text("image,split,scene\n" + "".join(f"{name},train,field {i}\n" for i, name in enumerate(names)))
+    tuned = ["finetune", out, "--data", table, "--out", tmp_path / "tuned", "--steps", 1, "--batch-size", 8]
+    assert cli.main([str(word) for word in tuned]) == 0
+    assert f"{len(after)} of {len(after)} arrays taken" in capsys.readouterr().out
+    assert {each.task for each in pretrained.load(tmp_path / "tuned").processor.config.taught} == {
+        "scene",
+        "pretraining",
+    }
 
 
 @pytest.mark.parametrize(
