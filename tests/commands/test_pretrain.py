@@ -10,7 +10,10 @@ import pytest
 from rsfm import cli, pretrained
 from rsfm.nn.weights import read_tensors
 from rsfm.objectives import OBJECTIVES, make_objective
+from rsfm.processor.asked import resolve
+from rsfm.processor.taught import Taught, View
 from rsfm.training.recipes import RECIPES
+from rsfm.training.taught import ANY_GSD
 from tests.data.rasters import UTM, sentinel2, write_tif
 from tests.small_checkpoint import make_checkpoint, small_config
 
@@ -109,3 +112,11 @@ def test_every_recipe_names_an_objective_with_its_options_and_a_teacher_that_sui
     config = make_objective(recipe.objective, recipe.options).config
     assert set(recipe.targets) == set(config.targets)
     assert ("encoded" in recipe.targets) == (0 < recipe.teacher_decay < 1)
+
+
+@pytest.mark.parametrize(
+    "question", ["Map the water.", "What is this?", "How many trees are there?", "Describe the image."]
+)
+def test_an_encoder_without_words_declines_every_question(question: str) -> None:
+    taught = (Taught(task="pretraining", name="images without labels", sensor="sentinel2_l2a", gsd_m=ANY_GSD),)
+    assert not resolve(question, taught, View(sensors=(("sentinel2_l2a", 10.0),))).taught

@@ -36,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_pixel_has_its_bands_and_the_token_it_lies_in(checkpoint: Path, tmp_path: Path) -> None:
     see = probe.EncoderEye(str(checkpoint))
-    (record,) = probe.firsts(
+    record, *_ = probe.firsts(
         DATASETS["hls_worldcover306"](write_layout("hls_worldcover306", tmp_path), "worldcover_val")
     )
     (sensor,) = record.observations
