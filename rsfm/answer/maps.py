@@ -132,8 +132,12 @@ def map_rows(
     def chances(windows: list[Record]) -> Float[np.ndarray, "n _ h w"]:
         return _over_dates(model, processor, windows, plan, tiling.batch_size(batch_size))
 
-    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
-    for strip in mosaic(footprint, tiling, 1 + len(plan.legend), chances, prepare=processor.for_map, **options):
+    def prepare(window: Record) -> Record:
+        record = processor.for_map(window)
+        return dates.comparable(processor, record) if plan.of_change else record
+
+    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "prepare": prepare}
+    for strip in mosaic(footprint, tiling, 1 + len(plan.legend), chances, **options):
         index = np.where(strip.valid, strip.values.argmax(0) - 1, -1).astype(np.int16)
         yield MapRows(first=strip.first, class_index=index, probability=strip.values, valid=strip.valid)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rsfm.heads import MaskHead
 from rsfm.processor import Asked, Taught, View
-from rsfm.processor.asked import about, question_words
+from rsfm.processor.asked import LEGENDS, about, question_words
 
 LONGEST = 5  # words of a class's name
 
@@ -24,7 +24,7 @@ def classes_opened(text: str, known: Sequence[Taught], view: View) -> tuple[str,
     for piece in pieces[:-1]:
         words = question_words(piece)[-LONGEST:]
         found = (about("map", (" ".join(words[start:]),), known, view) for start in range(len(words)))
-        asked = next((each for each in found if each.taught and each.entry and each.entry.task == "segmentation"), None)
+        asked = next((each for each in found if each.taught and each.entry and each.entry.task in LEGENDS), None)
         if asked is not None:
             opened.append(asked)
     return without_tokens(text), opened

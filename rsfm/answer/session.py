@@ -17,11 +17,12 @@ from rsfm.data.reading.scene import Scene
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import Sampling
 from rsfm.processor import Asked, Plan, Processor, View, view_of
-from rsfm.processor.asked import about
+from rsfm.processor.asked import LEGENDS, about
 from rsfm.processor.calibration import Gate, MapCalibration
 from rsfm.processor.plan import assumed, legend_plan, quantity_plan, read
 from rsfm.quantities import check_question
 from rsfm.tasks import TASKS
+from rsfm.tasks.change import check_acquisitions
 from rsfm.tasks.counting import QUESTIONS as COUNT_QUESTIONS
 from rsfm.tasks.dialogue import plural
 from rsfm.tasks.forecasting import check_series
@@ -149,6 +150,10 @@ class Session:
         question = f"Map the {', '.join(classes) or 'land cover'}."
         return self.answer(about("map", classes, self.known, self.view), question)
 
+    def change(self) -> Answer:
+        """What changed between the dates of the scene: whether, how much, and where."""
+        return self.answer(about("change", (), self.known, self.view), "Map the change.")
+
     def estimate(self, quantity: str) -> Answer:
         """One number for the scene, or the map of it where the checkpoint has one."""
         mapped = about("map", (quantity,), self.known, self.view)
@@ -178,10 +183,10 @@ class Session:
         """Ground area of the footprint in hectares; NaN where it is unknown."""
         return readings.ground_ha(self.footprint)
 
-    def scene_map(self, legend: tuple[str, ...]) -> SceneMap:
+    def scene_map(self, legend: tuple[str, ...], of_change: bool = False) -> SceneMap:
         """The one map of this scene for a legend; made when it is first needed."""
         if legend not in self._maps:
-            plan = legend_plan(self.processor.config, legend)
+            plan = legend_plan(self.processor.config, legend, of_change=of_change)
             self._maps[legend] = scene_map(
                 self.model, self.processor, self.footprint, plan, probability=self._probability, **self._options
             )
@@ -196,9 +201,13 @@ class Session:
             rows = map_rows(self.model, self.processor, self.footprint, plan, **self._options)
             assert plan.quantity is not None
             return readings.value_map(self.footprint, question, plan.quantity, rows)
-        found = self.scene_map(asked.entry.subjects)
+        of_change = asked.entry.task == "change"
+        if of_change:
+            check_acquisitions(question, self._corner)
+        found = self.scene_map(asked.entry.subjects, of_change)
         trust = self.processor.config.maps.get(asked.entry.name, MapCalibration(places=0))
-        reading: Callable[..., Answer] = readings.READINGS[asked.kind]
+        kind = "change" if of_change and asked.kind == "map" else asked.kind
+        reading: Callable[..., Answer] = readings.READINGS[kind]
         return reading(found, asked.subjects or found.legend, trust)
 
     def _with_regions(self, answer: Answer) -> Answer:
@@ -207,7 +216,7 @@ class Session:
         asked = of_one_legend(opened)
         if asked is None or asked.entry is None:
             return dataclasses.replace(answer, text=text)
-        mask, probability = self.scene_map(asked.entry.subjects).of(asked.subjects)
+        mask, probability = self.scene_map(asked.entry.subjects, asked.entry.task == "change").of(asked.subjects)
         return dataclasses.replace(answer, text=text, mask=mask, probability=probability)
 
     def _in_words(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
@@ -266,4 +275,4 @@ class Session:
 
 def from_map(asked: Asked) -> bool:
     """Whether a map answers: what was taught pixel by pixel is read pixel by pixel."""
-    return asked.entry is not None and asked.entry.task in ("segmentation", "value_map")
+    return asked.entry is not None and asked.entry.task in (*LEGENDS, "value_map")

@@ -26,15 +26,17 @@ class Plan:
         asked: the question.
         answer: its forced answer: "water <mask> trees <mask>".
         quantity: of a map of numbers, which is made of classes of them.
+    of_change: it compares the dates, so they must be seen together.
     """
 
     legend: tuple[str, ...]
     asked: str
     answer: str
     quantity: Quantity | None = None
+    of_change: bool = False
 
 
-def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
+def legend_plan(config: ProcessorConfig, legend: Sequence[str], *, of_change: bool = False) -> Plan:
     """The turn for a whole legend.
 
     Raises:
@@ -45,7 +47,7 @@ def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
             f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
         )
     answer = " ".join(f"{name} {MASK}" for name in legend)
-    return Plan(legend=tuple(legend), asked=map_question(legend), answer=answer)
+    return Plan(legend=tuple(legend), asked=map_question(legend), answer=answer, of_change=of_change)
 
 
 def quantity_plan(config: ProcessorConfig, name: str) -> Plan:

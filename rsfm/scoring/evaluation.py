@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from rsfm.answer.predict import predict
 from rsfm.answer.regions import without_tokens
+from rsfm.answer.session import from_map
 from rsfm.answer.words import answer_records
 from rsfm.data.training.pipeline import Records
 from rsfm.errors import UserError, lookup
@@ -25,6 +26,9 @@ PROTOCOLS: Mapping[str, str] = {
     "indian_pines": "disjoint30-seed0",
     "terramesh": "tile-out",
     "gedi_chip": "blocks",
+    "levir_cd": "whole",
+    "landsat_change": "whole",
+    "heterogeneous_change": "whole",
 }
 
 
@@ -181,20 +185,22 @@ def _labels(record: Record, answer: Answer) -> int:
 
 
 def result_row(
-    score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str, seed: int = 0
+    score: Mapping[str, Any],
+    *,
+    checkpoint: str,
+    dataset: str,
+    split: str,
+    command: str,
+    seed: int = 0,
+    pieces: int = 0,
 ) -> dict[str, Any]:
-    """A score as a row of rsfm.scoring.results."""
+    """A score as a row of rsfm.scoring.results; of windows of `pieces` pixels the protocol is "windows-256"."""
     kept = {key: score[key] for key in ("metric", "value", "low", "high", "n")}
     for bound in ("low", "high"):  # NaN where resampling gave no score
         kept[bound] = None if kept[bound] != kept[bound] else kept[bound]
     named = {"config": checkpoint, "model": checkpoint, "command": command, "dataset": dataset, "split": split}
-    return {**named, "protocol": PROTOCOLS.get(dataset, split), "seeds": [seed], **kept}
-
-
-def _mapped(processor: Processor, question: str, record: Record) -> bool:
-    """Whether a question is answered by a map."""
-    entry = processor.asked(question, record).entry
-    return entry is not None and entry.task in ("segmentation", "value_map")
+    protocol = f"windows-{pieces}" if pieces else PROTOCOLS.get(dataset, split)
+    return {**named, "protocol": protocol, "seeds": [seed], **kept}
 
 
 def _answered(
@@ -205,7 +211,7 @@ def _answered(
     batch_size: int,
 ) -> Iterator[tuple[int, Answer]]:
     """Maps go window by window as in prediction; words are generated a batch at a time."""
-    maps = [(i, record) for i, record in batch if _mapped(processor, questions[i], record)]
+    maps = [(i, record) for i, record in batch if from_map(processor.asked(questions[i], record))]
     mapped = {i for i, _ in maps}
     words = [(i, record) for i, record in batch if i not in mapped]
     for i, record in maps:

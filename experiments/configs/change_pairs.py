@@ -1,0 +1,71 @@
+"""Do differences between two dates, in the features of a model that never compared any, find what changed? Smoke-size.
+
+Command:   rsfm train experiments/configs/change_pairs.py --out runs/change_abs                (starts from the shipped nano)
+           ... --model.necks.pixels.difference concat --out runs/change_concat                 (and cosine)
+           rsfm evaluate runs/change_abs/model --dataset landsat_change --split test [--pieces 256]
+           python -m experiments.change                                                        (baselines without learning)
+Data:      training splits only: half a Landsat scene, four aerial pairs, three pairs of radar pictures.
+Trained:   the neck, the mask head with its experts, the features of single pixels; all else stays as it was.
+Expected:  above change vector analysis on landsat_change, where the label is rare and the ground of train and test adjoins;
+           nothing on Beijing and Italy, whose sensors and places training never saw in pairs.
+Result:    LOG.md, results/change.jsonl.
+"""
+
+import dataclasses
+
+from rsfm.data.training.pipeline import Source
+from rsfm.data.training.transforms import AugmentConfig
+from rsfm.heads import HeadConfig
+from rsfm.models.necks import NeckConfig
+from rsfm.models.sizes import windowed
+from rsfm.training.config import LossConfig, OptimizerConfig, TrainConfig
+from rsfm.training.experiment import load_config
+
+NANO, SHIPPED = load_config("nano"), "rsfm/checkpoints/nano"
+WINDOW = 96  # pixels in training: as many a minute as the CPU allows; maps are made in windows of 160
+MASK: HeadConfig = NANO.model.heads["mask"]
+# Few pairs: their places, days and light must not be learned by heart.
+PAIRS = AugmentConfig(
+    crop=WINDOW, class_even=0.6, brightness=0.25, tilt=0.1, band_gain=0.08, location_drop=1.0, time_drop=0.5
+)
+STILL = AugmentConfig(flip=False, rotate=False, location_drop=1.0, crop=WINDOW)
+
+
+def pairs(dataset: str, weight: float, split: str = "train", augment: AugmentConfig = PAIRS) -> Source:
+    """A source of pairs with their change."""
+    return Source(
+        dataset=dataset,
+        split=split,
+        tasks=("change",),
+        weight=weight,
+        batch_size=8,
+        text_length=32,
+        augment=augment,
+    )
+
+
+CONFIG = dataclasses.replace(
+    NANO,
+    name="change_pairs",
+    model=dataclasses.replace(
+        windowed(NANO.model, WINDOW),
+        necks={"pixels": NeckConfig(kind="difference", hidden=16, depth=3)},
+        heads=NANO.model.heads
+        | {"mask": dataclasses.replace(MASK, options={"losses": ["cross_entropy", "dice"], "balance": 0.3})},
+    ),
+    train=TrainConfig(
+        steps=300,
+        optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=20, final_fraction=0.02, weight_decay=0.05),
+        loss=LossConfig(weights=LossConfig().weights | {"mask_dice": 0.5}),
+        freeze=("*", "!necks", "!heads.mask", "!tokenizers.optical.pixel_local", "!tokenizers.sar.pixel_local"),
+        save_every=100,
+        average_decay=0.97,
+    ),
+    data=(
+        pairs("landsat_change", 0.4),
+        pairs("levir_cd", 0.4),
+        pairs("heterogeneous_change", 0.2),
+    ),
+    validation=(pairs("heterogeneous_change", 1.0, split="val", augment=STILL),),
+    init_parts={part: SHIPPED for part in ("tokenizers", "location", "encoder", "connector", "decoder", "heads")},
+)
