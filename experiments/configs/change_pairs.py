@@ -22,7 +22,7 @@ from rsfm.training.config import LossConfig, OptimizerConfig, TrainConfig
 from rsfm.training.experiment import load_config
 
 NANO, SHIPPED = load_config("nano"), "rsfm/checkpoints/nano"
-WINDOW = 96  # pixels in training: as many a minute as the CPU allows; maps are made in windows of 160
+WINDOW = 64  # pixels in training: as many a minute as the CPU allows; maps are made in windows of 160
 MASK: HeadConfig = NANO.model.heads["mask"]
 # Few pairs: their places, days and light must not be learned by heart.
 PAIRS = AugmentConfig(
@@ -38,7 +38,7 @@ def pairs(dataset: str, weight: float, split: str = "train", augment: AugmentCon
         split=split,
         tasks=("change",),
         weight=weight,
-        batch_size=8,
+        batch_size=4,
         text_length=32,
         augment=augment,
     )
@@ -49,17 +49,18 @@ CONFIG = dataclasses.replace(
     name="change_pairs",
     model=dataclasses.replace(
         windowed(NANO.model, WINDOW),
-        necks={"pixels": NeckConfig(kind="difference", hidden=16, depth=3)},
+        encoder=dataclasses.replace(NANO.model.encoder, unroll=1),
+        necks={"pixels": NeckConfig(kind="difference", hidden=32, depth=3)},
         heads=NANO.model.heads
         | {"mask": dataclasses.replace(MASK, options={"losses": ["cross_entropy", "dice"], "balance": 0.3})},
     ),
     train=TrainConfig(
-        steps=300,
+        steps=150,
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=20, final_fraction=0.02, weight_decay=0.05),
         loss=LossConfig(weights=LossConfig().weights | {"mask_dice": 0.5}),
         freeze=("*", "!necks", "!heads.mask", "!tokenizers.optical.pixel_local", "!tokenizers.sar.pixel_local"),
-        save_every=100,
-        average_decay=0.97,
+        save_every=50,
+        average_decay=0.95,
     ),
     data=(
         pairs("landsat_change", 0.4),
