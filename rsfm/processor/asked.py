@@ -13,7 +13,7 @@ from rsfm.processor.vocabulary import CUES, SILENT, SYNONYMS
 
 # Tasks that teach each kind of answer.
 TEACHERS: dict[str, tuple[str, ...]] = {
-    "map": ("segmentation", "change"),
+    "map": ("segmentation",),
     "area": ("segmentation", "change"),
     "share": ("segmentation", "change"),
     "more": ("segmentation",),
@@ -34,7 +34,7 @@ ABOUT = frozenset(
     ("map", "area", "share", "more", "presence", "identity", "count", "value", "value map", "forecast", "boxes")
 )
 LEGENDS = ("segmentation", "change")  # tasks that teach a map of classes
-OF_CHANGE = frozenset(("map", "area", "share", "presence"))  # kinds that a change is asked for like any class
+OF_CHANGE = frozenset(("area", "share", "presence"))  # kinds that a change is asked for like any class
 OF_DATES = frozenset("between date dates first second last two from before after later earlier same since".split())
 FROM_MAP = frozenset(("map", "area", "share", "more"))
 LONGEST = 400  # words of a question that are looked at; a longer one is no question about a class
@@ -160,7 +160,7 @@ def _of_legend(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], know
 
 def _holds(entry: Taught, names: tuple[str, ...], kind: str) -> bool:
     if kind not in ABOUT:
-        return True
+        return kind != "change" or all(_own(entry, name) for name in names)
     return bool(names) and all(_own(entry, name) for name in names)
 
 

@@ -9,13 +9,13 @@ from tqdm import tqdm
 
 from rsfm.answer.predict import predict
 from rsfm.answer.regions import without_tokens
-from rsfm.answer.session import from_map
 from rsfm.answer.words import answer_records
 from rsfm.data.training.pipeline import Records
 from rsfm.errors import UserError, lookup
 from rsfm.metrics import bootstrap_interval
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Processor
+from rsfm.processor.plan import ground_plan
 from rsfm.tasks import TASKS, Task
 from rsfm.types import Answer, Record
 
@@ -203,6 +203,11 @@ def result_row(
     return {**named, "protocol": protocol, "seeds": [seed], **kept}
 
 
+def _mapped(processor: Processor, question: str, record: Record) -> bool:
+    """Whether the answer to a question lies on the ground."""
+    return ground_plan(processor.config, processor.asked(question, record)) is not None
+
+
 def _answered(
     model: FoundationModel,
     processor: Processor,
@@ -211,7 +216,7 @@ def _answered(
     batch_size: int,
 ) -> Iterator[tuple[int, Answer]]:
     """Maps go window by window as in prediction; words are generated a batch at a time."""
-    maps = [(i, record) for i, record in batch if from_map(processor.asked(questions[i], record))]
+    maps = [(i, record) for i, record in batch if _mapped(processor, questions[i], record)]
     mapped = {i for i, _ in maps}
     words = [(i, record) for i, record in batch if i not in mapped]
     for i, record in maps:

@@ -3,15 +3,17 @@
 h w pixels · n blocks
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from rsfm import metrics as scores
 from rsfm.errors import UserError
+from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK, Dialogue, pick, plain, regions
 from rsfm.tasks.facts import NOTABLE, labelled_share, unchanged
+from rsfm.tasks.plan import Plan
 from rsfm.tasks.segmentation import blocks, map_question
 from rsfm.tasks.wordings import CHANGED
 from rsfm.types import OTHER, Answer, Mask, Record
@@ -27,6 +29,7 @@ class Change:
     """
 
     name = "change"
+    opens = MASK
     higher_is_better: Mapping[str, bool] = dict.fromkeys(
         ("f1", "iou", "precision", "recall", "overall_accuracy", "kappa"), True
     )
@@ -47,7 +50,7 @@ class Change:
         mask = change_mask(record)
         if mask is None or acquisitions(record) < 2 or not (mask.class_index != -1).any():
             return None
-        answer = " ".join(f"{name} {MASK}" for name in mask.legend)
+        answer = _masks(mask.legend)
         if rng.random() >= self.whether or labelled_share(record) < 1:
             return Dialogue(turns=((map_question(mask.legend), answer),), spans=regions(mask))
         share = float((mask.class_index >= 0).mean())
@@ -65,6 +68,10 @@ class Change:
         """Asks for the map of all that may have changed."""
         mask = change_mask(record)
         return map_question(mask.legend if mask else ("change",))
+
+    def plan(self, known: Sequence[str], wanted: Sequence[str], quantities: Sequence[Quantity]) -> Plan:
+        """All that was taught to change together, whichever of it is wanted."""
+        return Plan(legend=tuple(known), asked=map_question(known), answer=_masks(known), compares=True)
 
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n 4"]:
         """Labelled pixels of each block by COUNTS, all changes taken together; without a map every pixel is wrong."""
@@ -115,6 +122,10 @@ def check_acquisitions(question: str, record: Record) -> None:
             f"'{question}' compares pictures of one place: expected at least two, found {acquisitions(record)}. "
             "Name the other date's file, too."
         )
+
+
+def _masks(legend: Sequence[str]) -> str:
+    return " ".join(f"{name} {MASK}" for name in legend)
 
 
 def _outcomes(truth: Bool[np.ndarray, "h w"], guess: Bool[np.ndarray, "h w"]) -> tuple[Bool[np.ndarray, "h w"], ...]:
