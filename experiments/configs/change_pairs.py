@@ -1,8 +1,8 @@
 """Do differences between two dates, in the features of a model that never compared any, find what changed? Smoke-size.
 
 Command:   rsfm train experiments/configs/change_pairs.py --out runs/change_abs                (starts from the shipped nano)
-           ... --model.necks.pixels.difference concat --out runs/change_concat                 (and cosine)
-           rsfm evaluate runs/change_abs/model --dataset landsat_change --split test [--pieces 256]
+           rsfm train experiments/configs/change_pairs.py --model.necks.pixels.difference cosine --out runs/change_cosine
+           rsfm evaluate runs/change_abs/model --dataset landsat_change --split test --pieces 256
            python -m experiments.change                                                        (baselines without learning)
 Data:      training splits only: half a Landsat scene, four aerial pairs, three pairs of radar pictures.
 Trained:   the neck, the mask head with its experts, the features of single pixels; all else stays as it was.
