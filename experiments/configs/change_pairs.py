@@ -22,7 +22,7 @@ from rsfm.training.config import LossConfig, OptimizerConfig, TrainConfig
 from rsfm.training.experiment import load_config
 
 NANO, SHIPPED = load_config("nano"), "rsfm/checkpoints/nano"
-WINDOW = 64  # pixels in training: as many a minute as the CPU allows; maps are made in windows of 160
+WINDOW = 64  # pixels in training: as many a minute as the CPU allows
 MASK: HeadConfig = NANO.model.heads["mask"]
 # Few pairs: their places, days and light must not be learned by heart.
 PAIRS = AugmentConfig(
