@@ -4,11 +4,13 @@ Command:   rsfm train experiments/configs/change_pairs.py --out runs/change_abs 
            rsfm train experiments/configs/change_pairs.py --model.necks.pixels.difference cosine --out runs/change_cosine
            rsfm evaluate runs/change_abs/model --dataset landsat_change --split test --pieces 256
            python -m experiments.change                                                        (baselines without learning)
-Data:      training splits only: half a Landsat scene, four aerial pairs, three pairs of radar pictures.
+Data:      training splits only: half a Landsat scene and three aerial pairs; the radar pairs of heterogeneous_change are one
+           more source, `pairs("heterogeneous_change", 0.2)`, and one more structure to compile.
 Trained:   the neck, the mask head with its experts, the features of single pixels; all else stays as it was.
-Expected:  above change vector analysis on landsat_change, where the label is rare and the ground of train and test adjoins;
-           nothing on Beijing and Italy, whose sensors and places training never saw in pairs.
-Result:    LOG.md, results/change.jsonl.
+Expected:  above change vector analysis on landsat_change, whose train and test ground adjoin; nothing on Beijing and Italy.
+Result:    abs, 150 steps of four windows (three minutes on two busy cores): F1 .785 [.619, .872] on landsat_change, under
+           change vectors (.929) and IR-MAD (.960); .118 [.067, .170] on levir_cd, whose three training pairs are too few
+           (change vectors .214). concat and cosine were not trained to the end. Rows in results/change.jsonl.
 """
 
 import dataclasses
@@ -63,9 +65,8 @@ CONFIG = dataclasses.replace(
         average_decay=0.95,
     ),
     data=(
-        pairs("landsat_change", 0.4),
-        pairs("levir_cd", 0.4),
-        pairs("heterogeneous_change", 0.2),
+        pairs("landsat_change", 0.5),
+        pairs("levir_cd", 0.5),
     ),
     validation=(pairs("heterogeneous_change", 1.0, split="val", augment=STILL),),
     init_parts={part: SHIPPED for part in ("tokenizers", "location", "encoder", "connector", "decoder", "heads")},

@@ -47,7 +47,8 @@ def ssim(made: Picture, true: Picture, valid: Pixels, *, span: float) -> float:
     whole = _windows_within(valid)
     if not whole.any():
         return float("nan")
-    bands = [_similarity(*(_filled(each[..., c], valid) for each in (made, true)), span) for c in range(true.shape[-1])]
+    left, right = (np.moveaxis(np.where(valid[..., None], each, 0).astype(np.float64), -1, 0) for each in (made, true))
+    bands = [_similarity(one, other, span) for one, other in zip(left, right, strict=True)]
     return float(np.mean([band[whole] for band in bands]))
 
 
@@ -66,10 +67,6 @@ def _similarity(
 def _blurred(band: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     made: Float[np.ndarray, "h w"] = gaussian_filter(band, SIGMA, truncate=REACH / SIGMA, mode="nearest")
     return made
-
-
-def _filled(band: Float[np.ndarray, "h w"], valid: Pixels) -> Float[np.ndarray, "h w"]:
-    return np.where(valid, band, 0).astype(np.float64)
 
 
 def _windows_within(valid: Pixels) -> Pixels:
