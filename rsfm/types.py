@@ -284,6 +284,7 @@ class Boxes:
 
     corners: Float[np.ndarray, "n 4 2"]
     labels: tuple[str, ...]
+    scores: tuple[float, ...] | None = None  # 0..1 of predicted boxes, how sure each is; None of labels
 
 
 @brief

@@ -1,6 +1,7 @@
 """Heads: the kinds of output a model has, each with everything that belongs to it. Special tokens of an answer open them."""
 
 from rsfm.heads.base import Fit, Head, HeadConfig, Part, Passage, Spans, Terms, Widths, head_kind, head_options
+from rsfm.heads.box import BoxConfig, BoxHead
 from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
@@ -10,6 +11,7 @@ from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, 
 HEADS: dict[str, type[Head]] = {
     "value": ValueHead,
     "mask": MaskHead,
+    "box": BoxHead,
     "contrastive": ContrastiveHead,
     "reconstruction": ReconstructionHead,
 }
@@ -17,6 +19,8 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "VALUE_HEADS",
+    "BoxConfig",
+    "BoxHead",
     "ContrastiveConfig",
     "ContrastiveHead",
     "ExpertConfig",

@@ -8,6 +8,7 @@ from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
+from rsfm.tasks.detection import Detection
 from rsfm.tasks.dialogue import Dialogue, Task, merge, pick
 from rsfm.tasks.forecasting import Forecasting
 from rsfm.tasks.grounding import Grounding
@@ -37,6 +38,7 @@ TASKS: dict[str, Task] = {
         Instruction(),
         Description(),
         Grounding(),
+        Detection(),
     )
 }
 

@@ -56,7 +56,7 @@ def _of_record(record: Record, source: Source, config: ProcessorConfig) -> Itera
         subjects = lookup(TASKS, "task", task).subjects(record)
         if subjects is None:
             continue
-        pixels = task in ("segmentation", "value_map")
+        pixels = task in ("segmentation", "value_map", "detection")
         name = _legend_name(subjects, source, config) if task == "segmentation" else ""
         for sensor, gsd_m, series in _views(record.observations.items(), config, mapped=pixels):
             yield Taught(task=task, name=name, subjects=subjects, sensor=sensor, gsd_m=gsd_m, series=series)
