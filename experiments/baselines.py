@@ -46,6 +46,7 @@ METRICS = {
     "regression": ("rmse", "mae", "r2"),
     "segmentation": ("miou", "overall_accuracy"),
     "captioning": tuple(TASKS["captioning"].metrics),
+    "detection": tuple(TASKS["detection"].metrics),
 }
 
 

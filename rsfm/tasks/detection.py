@@ -71,13 +71,13 @@ class Detection:
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n _"]:
         """How the boxes of the most frequent class fit, see `rsfm.metrics.boxes.detection_row`.
 
-        Boxes without scores are all as sure; where the answer holds a count, it need not be that of the boxes it shows.
+        The ranking is that of all boxes the head made, the count that of those it gives; boxes without scores are all as sure.
         """
         name = _frequent(record)
         if record.boxes is None or name is None:
             return np.zeros((0, 4 + 2 * MOST_GIVEN))
         wanted = named(record.boxes, name)
-        given = answer.boxes or Boxes(corners=np.zeros((0, 4, 2)), labels=())
+        given = answer.parts.get("box", answer.boxes) or Boxes(corners=np.zeros((0, 4, 2)), labels=())
         sure = np.ones(len(given.corners)) if given.scores is None else np.asarray(given.scores, float)
         count = answer.values[0].value if answer.values else float(len(given.corners))
         return detection_row(wanted.corners, given.corners, sure, count)[None]

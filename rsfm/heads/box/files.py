@@ -54,9 +54,10 @@ def box_rows(boxes: Boxes) -> list[tuple[str, str]]:
     return [("boxes", html.escape(f"{count} {label}")) for label, count in Counter(boxes.labels).most_common()]
 
 
-def overlay(path: Path, answer: Answer, picture: Shaped[np.ndarray, "h w 3"], size: tuple[int, int]) -> bool:
-    """Writes the outlines over a picture as PNG; False where the answer has no boxes."""
+def overlay(path: Path, answer: Answer, picture: Shaped[np.ndarray, "h w 3"]) -> bool:
+    """Writes the outlines over a picture of the scene as PNG; False where the answer has no boxes."""
     if answer.boxes is None:
         return False
-    write_outlines(path, picture, answer.boxes, size, title=answer.question)
+    height, width = picture.shape[:2] if answer.grid is None else (answer.grid.height, answer.grid.width)
+    write_outlines(path, picture, answer.boxes, (height, width), title=answer.question)
     return True

@@ -8,22 +8,28 @@ state makes the weights that read the cells, so that a class is what its words s
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
-from rsfm.heads.base import Fit, Head, Spans, Terms, Widths
+from rsfm.heads.base import Head
+from rsfm.heads.box import files
 from rsfm.heads.box.coding import NUMBERS
 from rsfm.heads.box.losses import heat_loss, number_losses
+from rsfm.heads.box.scene import GIVEN, of_classes, scene_boxes, surest, window_boxes
 from rsfm.heads.box.targets import assigned, box_rows
+from rsfm.heads.scene import Canvas, Window
+from rsfm.heads.spans import Fit, Spans, Terms, Widths
 from rsfm.nn.masked_conv import MaskedConv, MaskedHalving, neighbour_share
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
-from rsfm.types import Boxes, Memory, Pixels, Record
+from rsfm.types import Answer, Boxes, Memory, Pixels, Record
 
 RARE = math.log(99)  # a cell is the centre of a thing with a chance of one in a hundred, before anything is learned
 
@@ -36,18 +42,21 @@ class BoxConfig:
         width: channels of a cell.
         stride: pixels a cell, 1 or 2; two things whose centres share a cell are one.
         typical_px: side of a box before anything is learned.
+        threshold: chance of a thing, as learned, from which a box is given; chosen on validation data. Scores are shifted in
+            log odds so that it is a half.
     """
 
     width: int = 32
     stride: int = 2
     typical_px: float = 16.0
+    threshold: float = 0.5
 
 
 class BoxHead(Head):
     """Heat and boxes of the cells for every span, each read by itself; no invalid pixel and no masked token has a part in them."""
 
     config_type = BoxConfig
-    token, slots, span, dense = "<box>", 4, Boxes, True
+    token, slots, span, dense, named = "<box>", 4, Boxes, True, True
 
     def __init__(self, config: BoxConfig, widths: Widths, *, rngs: nnx.Rngs):
         assert config.stride in (1, 2), f"box head: stride 1 or 2, got {config.stride}"
@@ -68,11 +77,11 @@ class BoxHead(Head):
         centre = cell_centres(*valid.shape[1:], self.config.stride)
         start = jnp.array([math.log(self.config.typical_px), 0.0, 0.0, 1.0, 0.0])
         numbers = jnp.concatenate([centre + self.config.stride * raw[..., 1:3], start + raw[..., 3:]], -1)
-        return {"heat": jnp.where(valid[:, None], raw[..., 0] - RARE, -jnp.inf), "numbers": numbers}
+        return {"heat": jnp.where(valid[:, None], raw[..., 0] - RARE - self._shift, -jnp.inf), "numbers": numbers}
 
     def loss(self, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Terms:
         """Heat a thing and span, and a thing's centre, size, axes and overlap, by the heat of the cells that tell them."""
-        heat, stride = outputs["heat"], self.config.stride
+        heat, stride = outputs["heat"] + self._shift, self.config.stride
         asked, slot = jnp.asarray(targets["position"]) >= 0, jnp.asarray(targets["slot"])
         there = slot[:, None] == jnp.arange(heat.shape[1])[None, :, None] + 1
         cells = cell_centres(*heat.shape[2:], stride)
@@ -91,6 +100,68 @@ class BoxHead(Head):
     def targets(cls, spans: Sequence[Boxes], record: Record, fit: Fit, slots: int) -> dict[str, np.ndarray]:
         """ "numbers" (n 7) and "slot" (n), see `box_rows`."""
         return box_rows(spans, record, fit.size) if spans else {}
+
+    @classmethod
+    def decode(cls, outputs: Mapping[str, Array], spans: int) -> list[Float[np.ndarray, "v k 8"]]:
+        """Score and numbers of the surest boxes of each span, a fixed number of them."""
+        return window_boxes(outputs, spans)
+
+    @classmethod
+    def over_dates(cls, values: Sequence[Any], weights: Float[np.ndarray, " k"]) -> Any:
+        """The boxes of all parts of a series: those of one thing meet when the windows are joined."""
+        return np.concatenate(values, axis=1)
+
+    @classmethod
+    def join(cls, windows: Iterator[Window], canvas: Canvas) -> Boxes:
+        """The boxes of the scene, also those that are too faint to be given."""
+        return scene_boxes(windows, canvas)
+
+    @classmethod
+    def placed(cls, answer: Answer, joined: Boxes, canvas: Canvas, subjects: Sequence[str]) -> Answer:
+        """The boxes of the subjects that are sure enough, and all of them as part "box"; without words, how many there are."""
+        every = of_classes(joined, subjects or canvas.subjects)
+        given = surest(every, GIVEN)
+        text = (
+            answer.text
+            or f"{', '.join(f'{name}: {given.labels.count(name)}' for name in subjects or canvas.subjects)}."
+        )
+        return dataclasses.replace(answer, text=text, boxes=given, parts={**answer.parts, "box": every})
+
+    @classmethod
+    def to_json(cls, answer: Answer) -> dict[str, Any]:
+        """Label, score and corners of each box in pixels of the scene."""
+        return {} if answer.boxes is None else {"boxes": files.box_json(answer.boxes)}
+
+    @classmethod
+    def write(cls, answer: Answer, folder: Path, suffix: str) -> list[str]:
+        """boxes.geojson."""
+        return files.box_files(folder, answer, suffix)
+
+    @classmethod
+    def overlay(cls, answer: Answer, picture: Shaped[np.ndarray, "h w 3"], path: Path) -> bool:
+        """The outlines in the colours of their classes, with how many there are."""
+        return files.overlay(path, answer, picture)
+
+    @classmethod
+    def draw(cls, answer: Answer, ax: Any, *, alpha: float) -> None:
+        """The outlines and a legend beside them."""
+        if answer.boxes is not None:
+            files.draw_boxes(ax, answer.boxes)
+
+    @classmethod
+    def features(cls, answer: Answer) -> list[dict[str, Any]] | None:
+        """A polygon for each box."""
+        return files.features_of(answer)
+
+    @classmethod
+    def rows(cls, answer: Answer) -> list[tuple[str, str]]:
+        """How many boxes of each class."""
+        return [] if answer.boxes is None else files.box_rows(answer.boxes)
+
+    @property
+    def _shift(self) -> float:
+        """Log odds of the threshold."""
+        return math.log(self.config.threshold / (1 - self.config.threshold))
 
     def _cells(self, pixels: Pixels) -> tuple[Float[Array, "b r q k"], Bool[Array, "b r q"]]:
         """Features of cells and which hold data; an odd last row or column of pixels is half a cell."""

@@ -16,7 +16,8 @@ from rsfm.heads.scene import Canvas, Window
 from rsfm.types import Boxes
 
 PEAKS = 256  # boxes of a class that a window gives at most, the surest ones
-FAINT = 0.05  # a box of which the head is less sure is none
+FAINT = 0.02  # a box of which the head is less sure is none
+GIVEN = 0.5  # score from which a box is given in an answer
 RIM = 1.5  # pixels from a window's edge within which a box counts as cut by it
 
 
@@ -48,10 +49,12 @@ def scene_boxes(windows: Iterable[Window], canvas: Canvas) -> Boxes:
             rows[i].append(own)
             corners[i].append(shape + place)
             cut[i].append(at_edge(shape, place, canvas))
-    of_span = [
-        _whole(np.concatenate(corners[i]), np.concatenate(rows[i])[:, 0], np.concatenate(cut[i]), canvas) for i in spans
-    ]
-    return joined_boxes([(name, *each) for name, each in zip(canvas.subjects, of_span, strict=True)])
+    return joined_boxes(
+        [
+            _whole(name, np.concatenate(corners[i]), np.concatenate(rows[i])[:, 0], np.concatenate(cut[i]), canvas)
+            for i, name in enumerate(canvas.subjects)
+        ]
+    )
 
 
 def at_edge(
@@ -70,23 +73,44 @@ def at_edge(
     return (((low < RIM) & before) | ((high > size - RIM) & after)).any(-1)
 
 
-def joined_boxes(parts: Sequence[tuple[str, Float[np.ndarray, "_ 4 2"], Float[np.ndarray, " _"]]]) -> Boxes:
-    """Boxes of several classes in one list, the surest first."""
-    names = [name for name, _, scores in parts for _ in scores]
-    corners = np.concatenate([np.zeros((0, 4, 2)), *(corners for _, corners, _ in parts)])
-    scores = np.concatenate([np.zeros(0), *(scores for _, _, scores in parts)])
-    order = np.argsort(-scores, kind="stable")
+def joined_boxes(parts: Sequence[Boxes]) -> Boxes:
+    """Several lists of boxes in one, the surest first."""
+    corners = np.concatenate([np.zeros((0, 4, 2)), *(part.corners for part in parts)])
+    labels = [label for part in parts for label in part.labels]
+    scores = [score for part in parts for score in part.scores or (1.0,) * len(part.labels)]
+    order = np.argsort(-np.array(scores), kind="stable")
     return Boxes(
-        corners=corners[order], labels=tuple(names[i] for i in order), scores=tuple(float(scores[i]) for i in order)
+        corners=corners[order], labels=tuple(labels[i] for i in order), scores=tuple(float(scores[i]) for i in order)
     )
 
 
+def of_classes(boxes: Boxes, names: Sequence[str]) -> Boxes:
+    """The boxes of some classes."""
+    return chosen(boxes, np.array([label in names for label in boxes.labels], bool))
+
+
+def surest(boxes: Boxes, least: float) -> Boxes:
+    """The boxes with a score of `least` or more."""
+    return chosen(boxes, np.asarray(boxes.scores or (), float) >= least)
+
+
+def chosen(boxes: Boxes, stays: Bool[np.ndarray, " n"]) -> Boxes:
+    """Some of the boxes, in their order."""
+    places = np.flatnonzero(stays)
+    scores = None if boxes.scores is None else tuple(boxes.scores[i] for i in places)
+    return Boxes(corners=boxes.corners[places], labels=tuple(boxes.labels[i] for i in places), scores=scores)
+
+
 def _whole(
-    corners: Float[np.ndarray, "n 4 2"], scores: Float[np.ndarray, " n"], cut: Bool[np.ndarray, " n"], canvas: Canvas
-) -> tuple[Float[np.ndarray, "m 4 2"], Float[np.ndarray, " m"]]:
-    """Boxes whose centre is in the scene, one a thing."""
+    name: str,
+    corners: Float[np.ndarray, "n 4 2"],
+    scores: Float[np.ndarray, " n"],
+    cut: Bool[np.ndarray, " n"],
+    canvas: Canvas,
+) -> Boxes:
+    """The boxes of a class whose centre is in the scene, one a thing."""
     centre = corners.mean(1)
     inside = ((centre >= 0) & (centre < [canvas.width, canvas.height])).all(-1)
     corners, scores, cut = corners[inside], scores[inside], cut[inside]
     stay = suppressed(corners, scores, cut=cut)
-    return corners[stay], scores[stay]
+    return Boxes(corners=corners[stay], labels=(name,) * len(stay), scores=tuple(map(float, scores[stay])))
