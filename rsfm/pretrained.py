@@ -131,6 +131,13 @@ class Pretrained:
         """
         return self.session(source, **options).estimate(quantity)
 
+    def detect(self, source: Any, *names: str, **options: Any) -> Answer:
+        """The things of some classes of a scene, each in a box of its own with a score.
+
+        >>> rsfm.load("runs/release/boxes_trees").detect("harbour.png", "ship").boxes.corners
+        """
+        return self.session(source, **options).detect(names)
+
     def describe(self, source: Any, **options: Any) -> Answer:
         """A scene in a sentence."""
         return self.session(source, **options).describe()

@@ -1,11 +1,13 @@
 """Heads: the kinds of output a model has, each with everything that belongs to it. Special tokens of an answer open them."""
 
-from rsfm.heads.base import Fit, Head, HeadConfig, Part, Passage, Spans, Terms, Widths, head_kind, head_options
+from rsfm.heads.base import Head, head_kind, head_options
 from rsfm.heads.box import BoxConfig, BoxHead
 from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
 from rsfm.heads.reconstruction import ReconstructionConfig, ReconstructionHead
+from rsfm.heads.scene import Canvas, Window
+from rsfm.heads.spans import Fit, HeadConfig, Part, Passage, Spans, Terms, Widths
 from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, value_band
 
 HEADS: dict[str, type[Head]] = {
@@ -21,6 +23,7 @@ __all__ = [
     "VALUE_HEADS",
     "BoxConfig",
     "BoxHead",
+    "Canvas",
     "ContrastiveConfig",
     "ContrastiveHead",
     "ExpertConfig",
@@ -39,6 +42,7 @@ __all__ = [
     "ValueConfig",
     "ValueHead",
     "Widths",
+    "Window",
     "distribution",
     "head_kind",
     "head_options",

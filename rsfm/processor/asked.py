@@ -14,6 +14,7 @@ from rsfm.processor.vocabulary import CUES, SILENT, SYNONYMS
 # Tasks that teach each kind of answer, the one that is asked first where several were taught.
 TEACHERS: dict[str, tuple[str, ...]] = {
     "map": ("segmentation",),
+    "boxes": ("detection", "grounding"),
     "area": ("segmentation",),
     "share": ("segmentation",),
     "more": ("segmentation",),
@@ -26,7 +27,6 @@ TEACHERS: dict[str, tuple[str, ...]] = {
     "scene": ("scene",),
     "tags": ("multilabel",),
     "caption": ("captioning", "description"),
-    "boxes": ("detection", "grounding"),
     "change": ("instruction",),
     "free": ("vqa", "instruction"),
 }

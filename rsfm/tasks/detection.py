@@ -12,8 +12,10 @@ from jaxtyping import Float
 from rsfm import metrics as scores
 from rsfm.heads import BoxHead
 from rsfm.metrics.boxes import MOST_GIVEN, detection_row
+from rsfm.quantities import Quantity
 from rsfm.tasks.counting import counts
 from rsfm.tasks.dialogue import Dialogue, pick, plain, plural
+from rsfm.tasks.plan import Plan
 from rsfm.tasks.vocabularies import absent
 from rsfm.types import Answer, Boxes, Record
 
@@ -37,6 +39,7 @@ class Detection:
     """
 
     name = "detection"
+    opens = BOX
 
     def __init__(self, *, several: float = 0.3, missing: float = 0.15) -> None:
         self.several, self.missing = several, missing
@@ -67,6 +70,11 @@ class Detection:
         """Asks for the most frequent class."""
         name = _frequent(record)
         return ONE[0].format(names="objects" if name is None else plural(name))
+
+    def plan(self, known: Sequence[str], wanted: Sequence[str], quantities: Sequence[Quantity]) -> Plan:
+        """The classes that are wanted; the boxes of one do not hang on what else was taught."""
+        asked, answer = detection_turn(wanted)
+        return Plan(legend=tuple(wanted), asked=asked, answer=answer)
 
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n _"]:
         """How the boxes of the most frequent class fit, see `rsfm.metrics.boxes.detection_row`.
