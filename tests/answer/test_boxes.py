@@ -33,13 +33,15 @@ class Spots(FoundationModel):
         self.gain = nnx.Param(jnp.float32(12.0))
 
     def __call__(self, sample: Sample) -> Predictions:
-        values = sample.observations["optical"].values[:, 0]
+        values, valid = sample.observations["optical"].values[:, 0], sample.observations["optical"].valid[:, 0]
         ship = jnp.isin(sample.text_ids, jnp.asarray(TEXT.encode(" ships"))).sum(1) > jnp.isin(
             sample.text_ids, jnp.asarray(TEXT.encode(" planes"))
         ).sum(1)
         seen = jnp.where(ship[:, None, None], values[..., 0], values[..., 1])
         cells = seen.reshape(len(seen), 16, 2, 16, 2).max((2, 4))
-        heat = self.gain[...] * (cells - cells.min((1, 2), keepdims=True)) - 6.0
+        there = valid.reshape(len(seen), 16, 2, 16, 2).any((2, 4))
+        ground = jnp.where(there, cells, jnp.inf).min((1, 2), keepdims=True)
+        heat = jnp.where(there, self.gain[...] * (cells - ground) - 6.0, -jnp.inf)
         y, x = jnp.meshgrid(jnp.arange(16.0), jnp.arange(16.0), indexing="ij")
         sides = jnp.broadcast_to(jnp.array([jnp.log(24.0) / 2, jnp.log(1.5) / 2, 0.0, 1.0, 0.0]), (16, 16, 5))
         numbers = jnp.concatenate([2 * x[..., None] + 1, 2 * y[..., None] + 1, sides], -1)

@@ -58,8 +58,8 @@ def _visible(corners: np.ndarray, cut: bool) -> np.ndarray | None:
 
 def test_a_box_on_a_seam_is_found_once_and_whole() -> None:
     scene = canvas()
-    seam = scene.tiling.columns[1] + 3.0  # a window begins just left of its middle, another ends just right of it
-    ship = turned(seam, 20, 18, 8)
+    seam = scene.tiling.columns[1] - 0.5  # whole in the first window, its last half in the second, too
+    ship = turned(seam, 20, 9, 8)
     joined = BoxHead.join(windows(scene, [ship]), scene)
     assert len(joined.corners) == 1 and oriented_iou(joined.corners, ship[None])[0, 0] > 0.99
 
