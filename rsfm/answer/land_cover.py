@@ -104,33 +104,37 @@ class LandCover:
         footprint = open_source(source, sensor=sensor, dates=dates, **how)
         made = self.plan(question)
         notes = (*dynamic_world.readable(footprint.read((0, 0, 1, 1)))[1], *self._unknown(made))
-        on = self._canvas(footprint, made, overlap, probability)
-        whole = collected(self._rows(footprint, on, batch_size=batch_size, progress=progress), on)
+        found = self.rows(footprint, made, overlap=overlap, batch_size=batch_size, progress=progress)
+        whole = collected(found, _canvas(footprint, made, overlap, probability=probability))
         answer = readings.read_map(self.asked(question).kind, whole, made.legend, MapCalibration(places=0))
         notes = (*footprint.notes, *notes)
         return dataclasses.replace(answer, question=question, grid=footprint.grid, notes=notes)
 
-    def _canvas(self, footprint: Footprint, made: Plan, overlap: float, probability: bool) -> Canvas:
-        size = max(2, min(WINDOW, max(footprint.height, footprint.width)))
-        tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
-        return canvas(footprint, tiling, made, probability=probability)
-
-    def _rows(self, footprint: Footprint, on: Canvas, *, batch_size: int, progress: bool) -> Iterator[MapRows]:
+    def rows(
+        self,
+        footprint: Footprint,
+        made: Plan,
+        *,
+        overlap: float = 0.25,
+        batch_size: int = PICTURES,
+        progress: bool = False,
+    ) -> Iterator[MapRows]:
         """The map of a footprint of any size, some rows at a time; a pixel is of the class that is likeliest among all."""
-        asked = dynamic_world.meanings(on.subjects)[0]
+        tiling = _canvas(footprint, made, overlap).tiling
+        asked = dynamic_world.meanings(made.legend)[0]
         groups = [*asked.values()]
         groups += [(i,) for i in range(len(LEGEND)) if not any(i in group for group in groups)]
         belongs = np.array([[i in group for group in groups] for i in range(len(LEGEND))], np.float32)
         dates = max(len(each.time_days) for each in footprint.read((0, 0, 1, 1)).observations.values())
-        at_once = min(PICTURES, on.tiling.batch_size(batch_size) * dates)
+        at_once = min(PICTURES, tiling.batch_size(batch_size) * dates)
 
         def chances(windows: list[Record]) -> list[Float[np.ndarray, "k h w"]]:
             each = dynamic_world.probabilities(self.model, windows, batch_size=at_once)
             return list(np.moveaxis(each @ belongs, -1, 1))
 
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
-        windows = read_windows(footprint, on.tiling, chances, prepare=_readable, **options)
-        for strip in strips(windows, on.tiling, len(groups)):
+        windows = read_windows(footprint, tiling, chances, prepare=_readable, **options)
+        for strip in strips(windows, tiling, len(groups)):
             valid, index = strip.valid & (strip.values.sum(0) > 0), strip.values.argmax(0)
             index = np.where(valid & (index < len(asked)), index, -1).astype(np.int16)
             rest, named = strip.values[len(asked) :].sum(0, keepdims=True), strip.values[: len(asked)]
@@ -165,6 +169,12 @@ class LandCoverSession:
     def check_form(self, question: str, form: str) -> None:
         """Raises UserError: there are no answers in words."""
         raise UserError(f"--form binds answers in words, and '{question}' is answered by a map. Ask it without --form.")
+
+
+def _canvas(footprint: Footprint, made: Plan, overlap: float, *, probability: bool = False) -> Canvas:
+    size = max(2, min(WINDOW, max(footprint.height, footprint.width)))
+    tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
+    return canvas(footprint, tiling, made, probability=probability)
 
 
 def _readable(record: Record) -> Record:
