@@ -2,6 +2,7 @@
 
 Command:   rsfm train experiments/configs/boxes_trees.py --out runs/boxes_trees
            python experiments/release.py runs/boxes_trees runs/release/boxes_trees --window 160
+           python -m experiments.taught runs/release/boxes_trees boxes_trees nano_maps nano
            python -m experiments.detection runs/release/boxes_trees --gate
 Source:    the shipped nano, whose words, numbers and maps pass through parameters that stay bit for bit as they were.
 Data:      deepforest train (61 crowns of OSBS_029, Florida) and dota train (the western tiles of P0706, ships and harbors).
@@ -34,8 +35,15 @@ LIT = AugmentConfig(crop=WINDOW, zoom=0.35, brightness=0.25, tilt=0.1, haze=0.03
 
 def boxes(dataset: str, weight: float, split: str = "train", augment: AugmentConfig = LIT) -> Source:
     """A source of boxes."""
-    named = {"dataset": dataset, "split": split, "tasks": ("detection",)}
-    return Source(weight=weight, batch_size=4, text_length=48, augment=augment, **named)
+    return Source(
+        dataset=dataset,
+        split=split,
+        tasks=("detection",),
+        weight=weight,
+        batch_size=4,
+        text_length=48,
+        augment=augment,
+    )
 
 
 CONFIG = dataclasses.replace(

@@ -74,7 +74,7 @@ class BoxHead(Head):
         direction, bias = read[..., :-1] / math.sqrt(cells.shape[-1]), read[..., -1].astype(jnp.float32)
         raw = jnp.einsum("bvck,brqk->bvrqc", direction, cells, preferred_element_type=jnp.float32)
         raw = raw + bias[:, :, None, None]
-        centre = cell_centres(*valid.shape[1:], self.config.stride)
+        centre = cell_centres(valid.shape[1], valid.shape[2], self.config.stride)
         start = jnp.array([math.log(self.config.typical_px), 0.0, 0.0, 1.0, 0.0])
         numbers = jnp.concatenate([centre + self.config.stride * raw[..., 1:3], start + raw[..., 3:]], -1)
         return {"heat": jnp.where(valid[:, None], raw[..., 0] - RARE - self._shift, -jnp.inf), "numbers": numbers}
@@ -84,7 +84,7 @@ class BoxHead(Head):
         heat, stride = outputs["heat"] + self._shift, self.config.stride
         asked, slot = jnp.asarray(targets["position"]) >= 0, jnp.asarray(targets["slot"])
         there = slot[:, None] == jnp.arange(heat.shape[1])[None, :, None] + 1
-        cells = cell_centres(*heat.shape[2:], stride)
+        cells = cell_centres(heat.shape[2], heat.shape[3], stride)
         of_span = jax.vmap(assigned, in_axes=(None, 0, None, None))
         numbers = jnp.asarray(targets["numbers"], jnp.float32)
         wanted = jax.vmap(of_span, in_axes=(0, 0, None, None))(numbers, there & asked[..., None], cells, stride)

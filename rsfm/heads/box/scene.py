@@ -3,7 +3,7 @@
 n boxes · k peaks of a window · v spans
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ GIVEN = 0.5  # score from which a box is given in an answer
 RIM = 1.5  # pixels from a window's edge within which a box counts as cut by it
 
 
-def window_boxes(outputs: dict[str, jax.Array], spans: int) -> list[Float[np.ndarray, "v k 8"]]:
+def window_boxes(outputs: Mapping[str, jax.Array], spans: int) -> list[Float[np.ndarray, "v k 8"]]:
     """Score and numbers of the best boxes of each window and span, made on the device."""
     best = jax.device_get(_peaks(outputs["heat"][:, :spans], outputs["numbers"][:, :spans]))
     return list(np.concatenate([best.score[..., None], best.numbers], -1))

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rsfm.heads.scene import Canvas, Tiling, Window
 
 from rsfm.boxes import rectangle
 from rsfm.heads import BoxHead
 from rsfm.heads.box.coding import box_numbers
+from rsfm.heads.scene import Canvas, Tiling, Window
 from rsfm.metrics import matched, oriented_iou
 from rsfm.types import Answer, Boxes, GeoGrid
 
