@@ -38,7 +38,7 @@ class Spots(FoundationModel):
             sample.text_ids, jnp.asarray(TEXT.encode(" planes"))
         ).sum(1)
         seen = jnp.where(ship[:, None, None], values[..., 0], values[..., 1])
-        cells = seen.reshape(len(seen), 16, 2, 16, 2).max((2, 4))
+        cells = jnp.where(valid, seen, -jnp.inf).reshape(len(seen), 16, 2, 16, 2).max((2, 4))
         there = valid.reshape(len(seen), 16, 2, 16, 2).any((2, 4))
         ground = jnp.where(there, cells, jnp.inf).min((1, 2), keepdims=True)
         heat = jnp.where(there, self.gain[...] * (cells - ground) - 6.0, -jnp.inf)
