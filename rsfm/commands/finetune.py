@@ -359,11 +359,11 @@ def _readable(wanted: tuple[str, ...], served: tuple[str, ...], processor: Any) 
     """The tasks to train: those wanted, or those served by the labels whose answers open no head that is not there."""
     from rsfm.tasks import TASKS, GroundTask
 
-    missing = {
-        name: task.opens
-        for name in wanted or served
-        if isinstance(task := TASKS.get(name), GroundTask) and not processor.head(task.opens)
-    }
+    missing: dict[str, str] = {}
+    for name in wanted or served:
+        task: Any = TASKS.get(name)
+        if isinstance(task, GroundTask) and not processor.head(task.opens):
+            missing[name] = task.opens
     if wanted and missing:
         name, token = next(iter(missing.items()))
         raise UserError(
