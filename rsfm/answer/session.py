@@ -25,6 +25,7 @@ from rsfm.processor.calibration import Gate, MapCalibration
 from rsfm.processor.plan import assumed, ground_plan, read
 from rsfm.quantities import check_question
 from rsfm.tasks import TASKS
+from rsfm.tasks.change import check_acquisitions
 from rsfm.tasks.counting import QUESTIONS as COUNT_QUESTIONS
 from rsfm.tasks.dialogue import plural
 from rsfm.tasks.forecasting import check_series
@@ -160,6 +161,10 @@ class Session:
         question = f"Map the {', '.join(classes) or 'land cover'}."
         return self.answer(about("map", classes, self.known, self.view), question)
 
+    def change(self) -> Answer:
+        """What changed between the dates of the scene: whether, how much, and where."""
+        return self.answer(about("change", (), self.known, self.view), "Map the change.")
+
     def estimate(self, quantity: str) -> Answer:
         """One number for the scene, or the map of it where the checkpoint has one."""
         mapped = about("map", (quantity,), self.known, self.view)
@@ -211,6 +216,8 @@ class Session:
             return boxed(
                 asked.kind, asked.subjects, lambda name: self._boxes(dataclasses.replace(asked, subjects=(name,)))
             )
+        if plan.compares:
+            check_acquisitions(question, self._corner)
         found, canvas = self.joined(plan)
         reading = readings.READINGS.get(asked.kind)
         if reading is not None:

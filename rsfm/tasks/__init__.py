@@ -6,6 +6,7 @@ import numpy as np
 
 from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
+from rsfm.tasks.change import Change
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
 from rsfm.tasks.detection import Detection
@@ -32,6 +33,7 @@ TASKS: dict[str, Task] = {
         Captioning(),
         Vqa(),
         Segmentation(),
+        Change(),
         Regression(),
         ValueMapping(),
         Forecasting(),
