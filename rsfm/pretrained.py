@@ -131,6 +131,24 @@ class Pretrained:
         """
         return self.session(source, **options).estimate(quantity)
 
+    def detect(self, source: Any, *names: str, **options: Any) -> Answer:
+        """The things of some classes of a scene, each in a box of its own with a score.
+
+        >>> rsfm.load("runs/release/boxes_trees").detect("harbour.png", "ship").boxes.corners
+        """
+        return self.session(source, **options).detect(names)
+
+    def compare(self, before: Any, after: Any, **options: Any) -> Answer:
+        """What changed on the ground between two pictures of one place: whether, how much, and a mask of where.
+
+        Args:
+            before, after: of each what `predict` takes as one image.
+            options: as in `session`.
+
+        >>> rsfm.load("runs/change/model").compare("2000.tif", "2003.tif").mask
+        """
+        return self.session([before, after], **{"series": True, **options}).change()
+
     def describe(self, source: Any, **options: Any) -> Answer:
         """A scene in a sentence."""
         return self.session(source, **options).describe()

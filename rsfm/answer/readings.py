@@ -55,12 +55,31 @@ def more(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answ
     return Answer(question="", text=text, confidence=found.sureness(classes))
 
 
+def change(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
+    """Whether anything changed, and how much of the picture and of the ground; the mask is where."""
+    answer = placed_map(Answer(question="", text=""), found, classes)
+    there = [name for name in classes if found.share(name) >= trust.present]
+    parts = [_changed(found, name, trust) for name in there]
+    values = tuple(area_value(found, name, trust) for name in there if found.areas.seen_ha > 0)
+    text = f"{'; '.join(parts).capitalize()}." if parts else f"No {' or '.join(classes)}."
+    return dataclasses.replace(answer, text=text, values=values)
+
+
+def _changed(found: SceneMap, name: str, trust: MapCalibration) -> str:
+    share = f"{name} on {100 * found.share(name):.1f} % of the picture"
+    if not found.areas.seen_ha > 0:
+        return share
+    value = area_value(found, name, trust)
+    return f"{share}, about {value_text(value)} ha{interval(value)}"
+
+
 READINGS: Mapping[str, Callable[[SceneMap, Sequence[str], MapCalibration], Answer]] = {
     "area": area,
     "share": share,
     "presence": presence,
     "identity": presence,
     "more": more,
+    "change": change,
 }
 
 
@@ -122,7 +141,7 @@ def _distance(value: float, threshold: float) -> float:
 
 def check_form(kind: str, form: str, question: str) -> None:
     """Raises UserError for a form that what a map says cannot have."""
-    yes_or_no, number = kind in ("presence", "identity") and form == "yes/no", kind in ("area", "share")
+    yes_or_no, number = kind in ("presence", "identity") and form == "yes/no", kind in ("area", "share", "count")
     if form and not yes_or_no and not (number and form in NUMBER_FORMS):
         raise UserError(f"--form binds answers in words, and '{question}' is answered by a map. Ask it without --form.")
 
@@ -133,7 +152,8 @@ def formed(answer: Answer, kind: str, form: str) -> Answer:
         return answer
     if kind in ("presence", "identity") and form == "yes/no":
         return dataclasses.replace(answer, text=answer.text.split(":")[0].lower())
-    if kind in ("area", "share") and form in NUMBER_FORMS and answer.values:
+    counted = kind == "count" and answer.boxes is not None
+    if (counted or kind in ("area", "share")) and form in NUMBER_FORMS and answer.values:
         number = answer.values[0].value
         return dataclasses.replace(answer, text=f"{number:.0f}" if form == "integer" else f"{number:.3f}")
     return answer

@@ -6,8 +6,10 @@ import numpy as np
 
 from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
+from rsfm.tasks.change import Change
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
+from rsfm.tasks.detection import Detection
 from rsfm.tasks.dialogue import Dialogue, Task, merge, pick
 from rsfm.tasks.forecasting import Forecasting
 from rsfm.tasks.grounding import Grounding
@@ -31,6 +33,7 @@ TASKS: dict[str, Task] = {
         Captioning(),
         Vqa(),
         Segmentation(),
+        Change(),
         Regression(),
         ValueMapping(),
         Forecasting(),
@@ -38,6 +41,7 @@ TASKS: dict[str, Task] = {
         Instruction(),
         Description(),
         Grounding(),
+        Detection(),
     )
 }
 
