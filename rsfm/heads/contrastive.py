@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rsfm.errors import UserError
 from rsfm.heads.base import Head, Widths
 from rsfm.nn.linear import Linear
+from rsfm.nn.losses.contrast import unit
 from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
 
@@ -85,9 +86,3 @@ class ContrastiveHead(Head):
     def scale(self) -> Float[Array, ""]:
         """Factor of the products, learned, at most MAX_SCALE."""
         return jnp.minimum(jnp.exp(self.log_scale[...]), MAX_SCALE)
-
-
-def unit(x: Float[Array, "b e"]) -> Float[Array, "b e"]:
-    """x / |x| in float32."""
-    x = x.astype(jnp.float32)
-    return x * jax.lax.rsqrt(jnp.square(x).sum(-1, keepdims=True) + 1e-12)
