@@ -1,10 +1,12 @@
-"""python -m experiments.systems run [NAME ...] [--seeds 0 1 2]     trains and scores, resumably
-python -m experiments.systems page                                writes experiments/SYSTEMS.md from the rows
+"""Trains and scores the survey's systems, resumably, and writes their page.
+
+Command:  python -m experiments.systems run reo_vlm geoclip --seeds 0 1 2      (without names: all that have a config)
+          python -m experiments.systems page
+Result:   experiments/results/systems.jsonl and experiments/SYSTEMS.md
 """
 
+import argparse
 from pathlib import Path
-
-import tyro
 
 from experiments.systems.page import page
 from experiments.systems.runs import OUT, known_rows, run_all
@@ -14,30 +16,21 @@ from rsfm.data.writing.atomic import write_text
 PAGE = REPOSITORY / "experiments" / "SYSTEMS.md"
 
 
-def run(
-    *names: str, seeds: tuple[int, ...] = (0,), runs: Path = REPOSITORY / "runs" / "systems", out: Path = OUT
-) -> None:
-    """Trains and scores systems with and without their mechanism; what has its row in `out` is not run again.
-
-    Args:
-        names: of systems; none = all that have a config.
-        seeds: of weights and order, one after the other over all systems.
-        runs: run folders; a run that was stopped goes on there.
-        out: the rows.
-    """
-    run_all(names, seeds, runs=runs, out=out)
-
-
-def write(*, out: Path = OUT, page_file: Path = PAGE) -> None:
-    """Writes the page of the systems from the rows.
-
-    Args:
-        out: the rows.
-        page_file: the page.
-    """
-    write_text(page_file, page(known_rows(out)))
-    print(f"{page_file.name}: {len(known_rows(out))} rows")
+def main() -> None:
+    """Runs what has no row yet, or writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("word", choices=("run", "page"))
+    parser.add_argument("names", nargs="*", help="of systems; none: all that have a config")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one after the other over all systems")
+    parser.add_argument("--runs", type=Path, default=REPOSITORY / "runs" / "systems", help="run folders, to go on in")
+    parser.add_argument("--out", type=Path, default=OUT, help="the rows")
+    args = parser.parse_args()
+    if args.word == "run":
+        run_all(args.names, args.seeds, runs=args.runs, out=args.out)
+    else:
+        write_text(PAGE, page(known_rows(args.out)))
+        print(f"{PAGE.name}: {len(known_rows(args.out))} rows")
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"run": run, "page": write})
+    main()

@@ -29,8 +29,8 @@ def baseline(score: Score, open_dataset: Callable[..., Records]) -> tuple[str, d
     """The name of the method, and its {metric, value, low, high, n}."""
     records = Spread(open_dataset(score.dataset, score.split), score.limit)
     known = Spread(open_dataset(score.dataset, score.gallery), LOOKED_AT)
-    if score.task:
-        rows, _ = evaluate_each(Prior(TASKS[score.task], known).answer, records, score.task)
+    if task := score.task or ("segmentation" if score.kind == "map" else ""):
+        rows, _ = evaluate_each(Prior(TASKS[task], known).answer, records, task)
         return "most frequent answer of training", next(row for row in rows if row["metric"] == score.metric)
     return lookup({"retrieval": neighbours, "place": middle}, "kind of score", score.kind)(score, records, known)
 

@@ -70,8 +70,7 @@ SYSTEMS: dict[str, System] = {
     "txt2img_mhn": System(title="Txt2Img-MHN", mechanism="Hopfield layers over codes of pictures", missing=_IMAGE),
     "cpseg": System(
         title="CPSeg",
-        mechanism="questions and answers about the scene before its mask",
-        missing="the model's own rationale before a map at prediction",
+        mechanism="what there is, said in words before its mask is drawn",
     ),
     "shrnet": System(
         title="SHRNet",

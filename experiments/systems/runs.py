@@ -1,6 +1,5 @@
 """Trains and scores systems one after the other; what has its row is not run again, what was stopped goes on."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +13,13 @@ from rsfm.scoring.evaluation import PROTOCOLS
 from rsfm.scoring.results import BASELINES, Result, append_rows, read_rows
 from rsfm.training.experiment import (
     CONFIGS,
-    ExperimentConfig,
     find_config,
     load_config,
     load_module,
     opener,
 )
 from rsfm.training.loop import train
+from rsfm.training.sweep import seeded
 from rsfm.training.taught import described
 
 OUT = Path(__file__).parents[1] / "results" / "systems.jsonl"
@@ -70,14 +69,6 @@ def trained_score(name: str, side: str, seed: int, score: Score, runs: Path) -> 
     processor = described(trained.processor, sources, open_dataset=opener(config))
     print(f"{name} {SIDES[side]} seed {seed}: trained in {time.monotonic() - start:.0f} s", flush=True)
     return scored(score, trained.model, processor, opener(config))
-
-
-def seeded(config: ExperimentConfig, seed: int) -> ExperimentConfig:
-    """The experiment, and each of its stages, from another seed."""
-    stages = tuple(
-        dataclasses.replace(stage, train=dataclasses.replace(stage.train, seed=seed)) for stage in config.stages
-    )
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed), stages=stages)
 
 
 def _append(out: Path, name: str, model: str, score: Score, found: dict[str, Any], *, seed: int) -> None:

@@ -1,8 +1,8 @@
 """What a system's config is scored by, and its scores.
 
 A config says SCORE = {"dataset": ..., "split": ..., "metric": ...} with either a "task" of TASKS, or a "kind": "retrieval" (pictures
-and sentences, both ways) or "place" (coordinates out of those of the training records).
-n records · m sentences or places
+and sentences, both ways), "place" (coordinates out of those of the training records) or "map" (land cover after a question in words).
+n records · m sentences or places · h w pixels
 """
 
 import dataclasses
@@ -15,18 +15,22 @@ from flax import nnx
 from jaxtyping import Float
 
 from experiments.retrieval import hits
-from rsfm.answer.batches import stack
+from rsfm.answer.batches import forward, stack
 from rsfm.answer.retrieval import Retriever
 from rsfm.answer.words import answer_records
 from rsfm.config import from_json
 from rsfm.data.training.pipeline import Records
 from rsfm.errors import lookup
+from rsfm.heads.mask.targets import fit_mask
 from rsfm.metrics import bootstrap_interval
 from rsfm.metrics.geolocation import distance_km
+from rsfm.metrics.maps import confusion_matrix, mean_iou
 from rsfm.objectives.place import seen_without_place
 from rsfm.processor import Processor
 from rsfm.scoring.evaluation import evaluate, statistics_of
 from rsfm.tasks import TASKS
+from rsfm.tasks.dialogue import MASK, plain
+from rsfm.tasks.segmentation import map_question
 from rsfm.types import Record
 
 BATCH = 32
@@ -39,8 +43,9 @@ class Score:
     split: that is scored.
     metric: the number reported.
     task: key of TASKS, where the score is a task's.
-    kind: "retrieval" or "place", where it is not.
+    kind: "retrieval", "place" or "map", where it is not.
     gallery: split of the places to choose among, and of what baselines know.
+    before: question that the model answers for itself before it makes a "map"; "" = none.
     form: what answers are bound to, as for `rsfm predict --form`.
     limit: records scored, evenly spread; 0 = all.
     """
@@ -51,6 +56,7 @@ class Score:
     task: str = ""
     kind: str = ""
     gallery: str = "train"
+    before: str = ""
     form: str = ""
     limit: int = 0
 
@@ -84,7 +90,7 @@ def scored(score: Score, model: Any, processor: Processor, open_dataset: Callabl
         rows, _ = evaluate(model, processor, records, score.task, batch_size=BATCH)
         return next(row for row in rows if row["metric"] == score.metric)
     gallery = open_dataset(score.dataset, score.gallery)
-    measure = lookup({"retrieval": retrieved, "place": placed}, "kind of score", score.kind)
+    measure = lookup({"retrieval": retrieved, "place": placed, "map": mapped}, "kind of score", score.kind)
     return measure(score, model, processor, records, gallery)
 
 
@@ -129,6 +135,29 @@ def placed(score: Score, model: Any, processor: Processor, records: Records, gal
         seen.append(np.asarray(see(model, prompts))[: len(part)])
     chosen = places[(np.concatenate(seen) @ towards.T).argmax(1)]
     return off_by(score.metric, chosen, known)
+
+
+def mapped(score: Score, model: Any, processor: Processor, records: Records, gallery: Records) -> dict[str, Any]:
+    """mIoU at the resolution of the model's window, each map asked for behind the model's own answer to `before`."""
+    known = [records[i] for i in range(len(records))]
+    before: list[tuple[tuple[str, str], ...]] = [()] * len(known)
+    if score.before:
+        told = answer_records(model, processor, known, [score.before] * len(known), batch_size=BATCH)
+        before = [((score.before, answer.text),) for answer in told]
+    rows = [confusion(model, processor, *pair) for pair in zip(known, before, strict=True)]
+    side = len(known[0].mask.legend) if known[0].mask else 0
+    return interval(score.metric, np.stack(rows), lambda rows: mean_iou(rows.sum(0).reshape(side, side)))
+
+
+def confusion(model: Any, processor: Processor, record: Record, history: tuple[tuple[str, str], ...]) -> np.ndarray:
+    """The flattened confusion matrix of one record's map of its whole legend."""
+    assert record.mask is not None
+    legend = record.mask.legend
+    answer = " ".join(f"{plain(name)} {MASK}" for name in legend)
+    sample = stack([processor.prompt(record, map_question(legend), answer, history=history)])
+    logits = np.asarray(forward(model, sample).outputs["mask"]["logits"])[0, : len(legend)]
+    truth = fit_mask(record.mask.class_index.astype(np.int32) + 1, logits.shape[-1]) - 1
+    return confusion_matrix(truth, logits.argmax(0), len(legend)).reshape(-1)
 
 
 def head_of(model: Any) -> Any:

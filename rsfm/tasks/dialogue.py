@@ -106,8 +106,10 @@ class Task(Protocol):
 
 
 def merge(dialogues: Sequence[Dialogue], rng: np.random.Generator) -> Dialogue:
-    """One conversation out of several, its turns in random order. At most one of them may be mapped: classes of two masks
-    cannot share one map."""
+    """One conversation out of several, its turns in random order; one alone keeps its own. At most one of them may be mapped:
+    classes of two masks cannot share one map."""
+    if len(dialogues) == 1:
+        return dialogues[0]
     assert sum(dialogue.mapped for dialogue in dialogues) <= 1, "the classes of two masks cannot share one map"
     turns: list[tuple[tuple[str, str], tuple[Any, ...], bool]] = []
     for dialogue in dialogues:

@@ -1,4 +1,4 @@
-"""The page of the systems: numbers of rows, who is better in which direction, what was not run and what is missing; and what is not run twice."""
+"""The page of the systems: numbers of rows, which way is better, what was not run and what is missing; no run is made twice."""
 
 import dataclasses
 from pathlib import Path
@@ -81,7 +81,9 @@ def test_what_has_its_row_is_not_run_again(tmp_path: Path, monkeypatch: pytest.M
 
 def record(scene: str, value: float) -> Record:
     mask = Mask(class_index=np.array([[0, 1, 1]]), legend=("water", "trees"))
-    return Record(id=scene, observations={}, scene=scene, values=(Value(name="height", value=value, unit="m"),), mask=mask)
+    return Record(
+        id=scene, observations={}, scene=scene, values=(Value(name="height", value=value, unit="m"),), mask=mask
+    )
 
 
 def test_the_prior_says_what_training_says_most() -> None:

@@ -6,7 +6,8 @@ Mechanism: for each picture the captions of its nearest training pictures are lo
 Differs:   CLIP finds captions there, and the words refine the queries; here colour and texture find them, and the decoder reads the
            words as text.
 WITHOUT:   the same model and question without the words.
-Command:   rsfm train systems/crsr --out runs/crsr; rsfm train systems/crsr:WITHOUT --out runs/crsr_without
+Command:   rsfm train systems/crsr --out runs/crsr
+           rsfm train systems/crsr:WITHOUT --out runs/crsr_without
 Minutes:   6 each
 Expected:  CIDEr-D above WITHOUT; the consensus of ten neighbours by learned features has 2.33.
 Reached:   not run yet

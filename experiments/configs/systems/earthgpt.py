@@ -6,7 +6,8 @@ Mechanism: tokens of a transformer on patches with the features of a convolution
 Differs:   DINOv2 with ConvNeXt and LLaMA-2 there, optical, radar and infrared; here the small encoder with EfficientNet-lite0, the
            decoder of nano, AID.
 WITHOUT:   the convolutional tower is left out; the same parts are tuned.
-Command:   rsfm train systems/earthgpt --out runs/earthgpt; rsfm train systems/earthgpt:WITHOUT --out runs/earthgpt_without
+Command:   rsfm train systems/earthgpt --out runs/earthgpt
+           rsfm train systems/earthgpt:WITHOUT --out runs/earthgpt_without
 Minutes:   6 each
 Expected:  scene accuracy above statistics + kNN (.33), and far above WITHOUT.
 Reached:   not run yet

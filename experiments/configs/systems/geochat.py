@@ -6,7 +6,8 @@ Mechanism: each question begins with a task token, [identify], [caption] or [ref
 Differs:   318 thousand instructions, LLaVA-1.5 there; here AID's scenes and captions and the oriented boxes of one DOTA picture, a
            model from nothing. The questions are worded alike on purpose: only the token tells them apart.
 WITHOUT:   the same questions without their tokens.
-Command:   rsfm train systems/geochat --out runs/geochat; rsfm train systems/geochat:WITHOUT --out runs/geochat_without
+Command:   rsfm train systems/geochat --out runs/geochat
+           rsfm train systems/geochat:WITHOUT --out runs/geochat_without
 Minutes:   5 each
 Expected:  scenes named where [identify] stands, above statistics + kNN (.33); without tokens the model often gives a caption.
 Reached:   not run yet

@@ -7,7 +7,8 @@ Differs:   there photographs and a frozen CLIP, equal-earth projection and three
            and 3 months over the western United States, the model's own location token, its waves fixed; the queue holds moved
            copies of the batch's places in place of those of earlier batches.
 WITHOUT:   the batch alone gives wrong answers, no queue.
-Command:   rsfm train systems/geoclip --out runs/geoclip; rsfm train systems/geoclip:WITHOUT --out runs/geoclip_without
+Command:   rsfm train systems/geoclip --out runs/geoclip
+           rsfm train systems/geoclip:WITHOUT --out runs/geoclip_without
 Minutes:   2 each
 Expected:  median error, in km, among the training places, below that of the one place that is nearest to all.
 Reached:   not run yet

@@ -6,7 +6,8 @@ Mechanism: the encoder's tokens are drawn, picture by picture and place by place
 Differs:   there CLIP's features of photographs taken on the ground at the same place; here those of EfficientNet-lite0, which knows
            photographs, on the aerial picture itself: no ground photographs are in the data folder. Patches of 16 pixels, two layers.
 WITHOUT:   the second stage alone: a tenth of the pictures with their scenes.
-Command:   rsfm train systems/graft --out runs/graft; rsfm train systems/graft:WITHOUT --out runs/graft_without
+Command:   rsfm train systems/graft --out runs/graft
+           rsfm train systems/graft:WITHOUT --out runs/graft_without
 Minutes:   5 and 2
 Expected:  scene accuracy far above WITHOUT, which learns from 794 pictures.
 Reached:   not run yet

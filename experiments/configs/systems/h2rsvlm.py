@@ -6,7 +6,8 @@ Mechanism: honesty data: questions with a false premise or that no picture answe
 Differs:   CLIP-L, Vicuna and 1.4 million descriptions there; here nano's encoder and decoder and AID's labels by template. Scored
            are all questions, of which about half cannot be answered.
 WITHOUT:   the same without the unanswerable ones.
-Command:   rsfm train systems/h2rsvlm --out runs/h2rsvlm; rsfm train systems/h2rsvlm:WITHOUT --out runs/h2rsvlm_without
+Command:   rsfm train systems/h2rsvlm --out runs/h2rsvlm
+           rsfm train systems/h2rsvlm:WITHOUT --out runs/h2rsvlm_without
 Minutes:   8 each
 Expected:  accuracy above WITHOUT by all of the unanswerable, and the rest not below it.
 Reached:   not run yet

@@ -5,7 +5,8 @@ Mechanism: beside cross entropy a loss on the pixels at a border alone, and one 
            the neck "unet".
 Differs:   salient objects in aerial pictures there; water in HLS pictures of 192 places here.
 WITHOUT:   cross entropy of all pixels alone, same neck.
-Command:   rsfm train systems/lba_mcnet --out runs/lba_mcnet; rsfm train systems/lba_mcnet:WITHOUT --out runs/lba_mcnet_without
+Command:   rsfm train systems/lba_mcnet --out runs/lba_mcnet
+           rsfm train systems/lba_mcnet:WITHOUT --out runs/lba_mcnet_without
 Minutes:   6 each
 Expected:  mIoU of water and ground on places left out above WITHOUT; a water index above zero has .93 accuracy of water there.
 Reached:   not run yet

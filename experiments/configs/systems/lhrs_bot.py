@@ -6,7 +6,8 @@ Mechanism: the queries of the resampler are shared out over depths of the encode
 Differs:   144 queries over three depths of CLIP-L, captions made of OpenStreetMap, three stages there; 12 queries, AID's captions
            and one stage here.
 WITHOUT:   as many queries, all at the last layer.
-Command:   rsfm train systems/lhrs_bot --out runs/lhrs_bot; rsfm train systems/lhrs_bot:WITHOUT --out runs/lhrs_bot_without
+Command:   rsfm train systems/lhrs_bot --out runs/lhrs_bot
+           rsfm train systems/lhrs_bot:WITHOUT --out runs/lhrs_bot_without
 Minutes:   5 each
 Expected:  scene accuracy above statistics + kNN (.33); whether above WITHOUT is the question.
 Reached:   not run yet

@@ -7,7 +7,8 @@ Mechanism: the maximum mean discrepancy between labelled fields and those of the
 Differs:   hyperspectral scenes there; here series of 23 NDVI dates, two regions with labels and one (Khorezm) whose labels are
            not read: its fields are the ones scored, as is usual where the target domain is known but for its labels.
 WITHOUT:   the same batches without that loss.
-Command:   rsfm train systems/mlpa --out runs/mlpa; rsfm train systems/mlpa:WITHOUT --out runs/mlpa_without
+Command:   rsfm train systems/mlpa --out runs/mlpa
+           rsfm train systems/mlpa:WITHOUT --out runs/mlpa_without
 Minutes:   3 each
 Expected:  accuracy in Khorezm above WITHOUT; most frequent crop .481, forest .602.
 Reached:   not run yet

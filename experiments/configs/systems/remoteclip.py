@@ -6,7 +6,8 @@ Mechanism: box-to-caption and mask-to-box: sentences made of labelled boxes by r
 Differs:   17 data sets and CLIP's weights there; here AID's captions, and the boxes of DeepForest and of one DOTA picture;
            EfficientNet frozen, the text read by a small decoder of its own up to its token <ret>.
 WITHOUT:   the captions alone.
-Command:   rsfm train systems/remoteclip --out runs/remoteclip; rsfm train systems/remoteclip:WITHOUT --out runs/remoteclip_without
+Command:   rsfm train systems/remoteclip --out runs/remoteclip
+           rsfm train systems/remoteclip:WITHOUT --out runs/remoteclip_without
 Minutes:   5 each
 Expected:  mR between tiles of DOTA and DeepForest left out and their sentences above WITHOUT; 19 tiles only.
 Reached:   not run yet

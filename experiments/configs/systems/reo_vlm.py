@@ -4,7 +4,8 @@ Source:    REO-VLM, Xue et al. 2024, arXiv:2412.16583.
 Mechanism: at a special token of the answer the hidden state and the visual tokens go through an MLP-mixer that gives the number.
 Differs:   biomass of 25 x 25 pixels there; live fuel moisture of series of 18 bands and 3 months here; a model from nothing.
 WITHOUT:   the number is written into the answer digit by digit.
-Command:   rsfm train systems/reo_vlm --out runs/reo_vlm; rsfm train systems/reo_vlm:WITHOUT --out runs/reo_vlm_without
+Command:   rsfm train systems/reo_vlm --out runs/reo_vlm
+           rsfm train systems/reo_vlm:WITHOUT --out runs/reo_vlm_without
 Minutes:   2 each
 Expected:  RMSE below the mean's (36.9 %) and below WITHOUT; extra trees have 22.48.
 Reached:   not run yet

@@ -6,7 +6,8 @@ Mechanism: patch-incomplete masking: three quarters of the pixels of a hidden pa
 Differs:   2 million pictures and a Swin there; 7,946 of AID and a plain stack of two layers here, from nothing; the target is the
            frozen random projection of a patch (OlmoEarth), not its pixels.
 WITHOUT:   the same two stages with whole patches hidden.
-Command:   rsfm train systems/ringmo --out runs/ringmo; rsfm train systems/ringmo:WITHOUT --out runs/ringmo_without
+Command:   rsfm train systems/ringmo --out runs/ringmo
+           rsfm train systems/ringmo:WITHOUT --out runs/ringmo_without
 Minutes:   4 each
 Expected:  accuracy above the most frequent class (.04), and above WITHOUT by a little.
 Reached:   not run yet

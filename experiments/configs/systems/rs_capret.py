@@ -5,7 +5,8 @@ Mechanism: of the language model the embedding of the retrieval token alone is t
            its hidden state is matched with the picture through two linear maps.
 Differs:   LLaMA-2 and CLIP there; here the decoder of nano, which has read AID's captions, and its encoder, both frozen.
 WITHOUT:   the token's row is frozen like the rest; the linear maps learn alone.
-Command:   rsfm train systems/rs_capret --out runs/rs_capret; rsfm train systems/rs_capret:WITHOUT --out runs/rs_capret_without
+Command:   rsfm train systems/rs_capret --out runs/rs_capret
+           rsfm train systems/rs_capret:WITHOUT --out runs/rs_capret_without
 Minutes:   6 each
 Expected:  mR above WITHOUT; statistics and ten neighbours' captions have 4.11, contrastive_aid, which trains all, 12.28.
 Reached:   not run yet

@@ -5,7 +5,8 @@ Mechanism: low-rank adapters on the language model, trained on captions and ques
 Differs:   Vicuna and CLIP there, four data sets; here the decoder and encoder of nano, AID's captions and questions made of its
            labels by template.
 WITHOUT:   the questions alone, as many steps.
-Command:   rsfm train systems/rs_llava --out runs/rs_llava; rsfm train systems/rs_llava:WITHOUT --out runs/rs_llava_without
+Command:   rsfm train systems/rs_llava --out runs/rs_llava
+           rsfm train systems/rs_llava:WITHOUT --out runs/rs_llava_without
 Minutes:   8 each
 Expected:  accuracy of answers on val above the most frequent answer; whether above WITHOUT is the question.
 Reached:   not run yet

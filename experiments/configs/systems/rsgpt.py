@@ -4,7 +4,8 @@ Source:    RSGPT, Hu et al. 2023, arXiv:2307.15266 (the recipe of InstructBLIP).
 Mechanism: learned queries that look at the picture's tokens and at each other, and a linear map, are all that trains.
 Differs:   EVA-CLIP, Vicuna and 2,585 captions by experts there; here encoder and decoder of nano and AID's captions.
 WITHOUT:   every token through one linear map, as all that trains.
-Command:   rsfm train systems/rsgpt --out runs/rsgpt; rsfm train systems/rsgpt:WITHOUT --out runs/rsgpt_without
+Command:   rsfm train systems/rsgpt --out runs/rsgpt
+           rsfm train systems/rsgpt:WITHOUT --out runs/rsgpt_without
 Minutes:   7 each
 Expected:  CIDEr-D above the most frequent caption (.50); the consensus of ten neighbours' captions has 2.33.
 Reached:   not run yet

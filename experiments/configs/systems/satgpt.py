@@ -5,7 +5,8 @@ Mechanism: the answer is JSON of a schema, and decoding is bound to it: a word t
 Differs:   GPT-4 with examples in the prompt there; here a model of two layers from nothing, on searches made by template, of regions
            that are in no training search; no catalogue is asked.
 WITHOUT:   the same training, answers written freely.
-Command:   rsfm train systems/satgpt --out runs/satgpt; rsfm train systems/satgpt:WITHOUT --out runs/satgpt_without
+Command:   rsfm train systems/satgpt --out runs/satgpt
+           rsfm train systems/satgpt:WITHOUT --out runs/satgpt_without
 Minutes:   3 each
 Expected:  most searches right word for word; with the form at least as many as without.
 Reached:   not run yet

@@ -5,7 +5,8 @@ Mechanism: one linear layer between eye and language model, task identifiers as 
            linear layer alone, then instructions, all of it.
 Differs:   EVA-CLIP, LLaMA-2 and 968 thousand instructions there; here the small encoder, nano's decoder, AID. Videos are left out.
 WITHOUT:   the second stage alone, as many steps as both.
-Command:   rsfm train systems/skyeyegpt --out runs/skyeyegpt; rsfm train systems/skyeyegpt:WITHOUT --out runs/skyeyegpt_without
+Command:   rsfm train systems/skyeyegpt --out runs/skyeyegpt
+           rsfm train systems/skyeyegpt:WITHOUT --out runs/skyeyegpt_without
 Minutes:   6 each
 Expected:  scene accuracy above statistics + kNN (.33); whether above WITHOUT is the question.
 Reached:   not run yet

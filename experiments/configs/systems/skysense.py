@@ -6,7 +6,8 @@ Mechanism: contrast on two scales between what a student makes of half the dates
 Differs:   there optical pictures, Sentinel-2 and Sentinel-1 series, and region prototypes; here one series of 23 NDVI dates
            (CAWA, Central Asia), and crops named from one in twenty labels in a region never seen.
 WITHOUT:   the second stage alone.
-Command:   rsfm train systems/skysense --out runs/skysense; rsfm train systems/skysense:WITHOUT --out runs/skysense_without
+Command:   rsfm train systems/skysense --out runs/skysense
+           rsfm train systems/skysense:WITHOUT --out runs/skysense_without
 Minutes:   3 and 1
 Expected:  accuracy in Khorezm above WITHOUT and above the most frequent crop (.481); a forest on all labels has .602.
 Reached:   not run yet

@@ -6,7 +6,8 @@ Mechanism: cubes of 8 x 8 pixels and one band are hidden each by itself, nine in
 Differs:   a million 12-band Sentinel-2 pictures and 3 bands a cube there; here 192 patches of seven bands (HLS), one band a cube,
            two layers, 250 steps.
 WITHOUT:   the second stage alone, from nothing.
-Command:   rsfm train systems/spectralgpt --out runs/spectralgpt; rsfm train systems/spectralgpt:WITHOUT --out runs/spectralgpt_without
+Command:   rsfm train systems/spectralgpt --out runs/spectralgpt
+           rsfm train systems/spectralgpt:WITHOUT --out runs/spectralgpt_without
 Minutes:   5 and 3
 Expected:  mIoU on places left out above WITHOUT; a random forest on a pixel has .265 there (common legend, another protocol).
 Reached:   not run yet

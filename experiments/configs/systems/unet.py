@@ -4,7 +4,8 @@ Source:    U-Net, Ronneberger et al. 2015, arXiv:1505.04597; the baseline of the
 Mechanism: pixels are halved four times and widened again, each scale beside what was there before (neck "unet").
 Differs:   its way in and out is ours: tokens of the encoder stand at the bottom, the classes are asked for in words. No 3D-CNN.
 WITHOUT:   the neck "mean": two convolutions over pixels and enlarged tokens.
-Command:   rsfm train systems/unet --out runs/unet; rsfm train systems/unet:WITHOUT --out runs/unet_without
+Command:   rsfm train systems/unet --out runs/unet
+           rsfm train systems/unet:WITHOUT --out runs/unet_without
 Minutes:   6 and 4
 Expected:  mIoU on places left out above WITHOUT and above the most frequent class.
 Reached:   not run yet
