@@ -1,5 +1,6 @@
 """`rsfm finetune`: a checkpoint trained further on one data set."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,19 @@ def finetune(
     dataset: str = "",
     data: Path | None = None,
     target: tuple[str, ...] = (),
+    images: tuple[Path, ...] = (),
+    labels: Path | None = None,
+    label_column: str = "",
+    classes: str = "",
+    background: str = "",
+    buffer_m: float = 0.0,
+    name: str = "",
+    block_m: float = 0.0,
+    sensor: str | None = None,
+    unit: str | None = None,
+    bands: tuple[str, ...] = (),
+    gsd_m: float | None = None,
+    series: bool = False,
     out: Path,
     split: str = "train",
     validation: str = "",
@@ -44,6 +58,8 @@ def finetune(
 
     Example:
         rsfm finetune nano --dataset fuel_moisture --out runs/moisture
+        rsfm finetune nano --images scenes --labels parcels.geojson --label-column crop --out runs/crops
+        rsfm finetune nano --images photos --out runs/kinds
         rsfm finetune nano --data series.csv --target "severity [1]" --out runs/severity
         rsfm finetune nano --dataset terramesh --freeze "encoder.*" --out runs/cover
         rsfm finetune nano --dataset aid_rsicd --lora 8 --freeze "!heads.value" --out runs/lora
@@ -58,6 +74,21 @@ def finetune(
         data: data folder, default RSFM_DATA, else shared/data beside the repository; without --dataset the path of your own
             table, series or folder.
         target: columns of a series to predict.
+        images: your own pictures: files, folders of files, or one folder that holds a folder for each class.
+        labels: of the pictures: polygons, points or lines (.geojson, .gpkg, .shp), a raster of classes on any grid or a folder
+            of them, boxes (COCO .json, folder of YOLO or DOTA .txt). They are parted by blocks of ground: OUT/data/split.png.
+        label_column: of a vector file, with the class of each shape.
+        classes: names of class numbers, "1=water;2=trees".
+        background: class of the pixels that no label covers; without it they are unlabelled.
+        buffer_m: metres around points and lines that get their class, too.
+        name: of the classes as a whole: "Map the NAME." asks for them all; without it the column's, else the file's.
+        block_m: edge in metres of the blocks of ground that are held out; without it twice the model's window, less where
+            labels are few.
+        sensor: of the pictures, a key of SENSORS or a .toml of your own; told from the files where they say it.
+        unit: of the pictures' numbers where that is not plain.
+        bands: names of each picture's layers in order.
+        gsd_m: metres of a pixel's edge, of pictures without a georeference.
+        series: the pictures are dates of one place.
         out: run folder.
         split: to train on.
         validation: split whose loss is written to evaluation.jsonl ten times in a run, or every --train.eval_every steps.
@@ -75,24 +106,73 @@ def finetune(
         change: with --resume: go on though data, batch size, rate or another setting differ from the run's.
         overrides: fields of the config by dotted name.
     """
-    from rsfm.commands.data import chosen
-    from rsfm.commands.train import check_overrides
+    from rsfm.commands.own_labels import Own, check_own, own_data
     from rsfm.commands.words import command_line
-    from rsfm.data.training.pipeline import Source
 
     command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
     check_options(lora, lora_alpha, lora_targets, quantize)
+    own = Own(
+        images=images, labels=labels, label_column=label_column, classes=classes, background=background, buffer_m=buffer_m,
+        name=name, block_m=block_m, sensor=sensor, unit=unit, bands=bands, gsd_m=gsd_m, series=series,
+    )  # fmt: skip
+    check_own(own, dataset, data, target)
+    with contextlib.ExitStack() as stack:
+        if own.images:
+            dataset = str(stack.enter_context(own_data(own, checkpoint, out, resume=resume, change=change)))
+            split, validation = _own_splits(dataset, split, validation)
+        return _train(
+            checkpoint, dataset, data, out, command,
+            target=target, split=split, validation=validation, calibrate=calibrate, task=task, steps=steps,
+            batch_size=batch_size, learning_rate=learning_rate, freeze=freeze, resume=resume, change=change,
+            overrides=overrides, lora=(lora, lora_alpha, lora_targets, quantize),
+        )  # fmt: skip
+
+
+def _own_splits(dataset: str, split: str, validation: str) -> tuple[str, str]:
+    """Rare classes are trained on more often, and the held-out places are watched where there are some."""
+    from rsfm.data.labels.description import Description
+    from rsfm.data.labels.places import EVEN
+
+    held = any(place.split == "val" for place in Description.load(Path(dataset)).places)
+    return EVEN if split == "train" else split, validation or ("val" if held and split == "train" else "")
+
+
+def _train(
+    checkpoint: str,
+    dataset: str,
+    data: Path | None,
+    out: Path,
+    command: str,
+    *,
+    target: tuple[str, ...],
+    split: str,
+    validation: str,
+    calibrate: str,
+    task: tuple[str, ...],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    freeze: tuple[str, ...],
+    lora: tuple[int, float, tuple[str, ...], str],
+    resume: bool,
+    change: bool,
+    overrides: tuple[str, ...],
+) -> int:
+    from rsfm.commands.data import chosen
+    from rsfm.commands.train import check_overrides
+    from rsfm.data.training.pipeline import Source
+
     dataset, data = chosen(dataset, data)
-    check_splits(
-        dataset, data, target, split, validation, calibrate, task
-    )  # before the weights: the likeliest mistakes
+    # Before the weights: the likeliest mistakes.
+    check_splits(dataset, data, target, split, validation, calibrate, task)
     from rsfm.pretrained import find, load_foundation
     from rsfm.training import loop
     from rsfm.training.config import LoraConfig
     from rsfm.training.overrides import apply_overrides
     from rsfm.training.taught import described
 
-    adapters = LoraConfig(rank=lora, alpha=lora_alpha, targets=lora_targets, quantize=quantize) if lora else None
+    rank, alpha, targets, quantize = lora
+    adapters = LoraConfig(rank=rank, alpha=alpha, targets=targets, quantize=quantize) if rank else None
     loaded, folder = load_foundation(checkpoint), find(checkpoint).absolute()
     root = str(data.absolute()) if data else ""
     source = Source(
@@ -229,12 +309,15 @@ def experiment(
     from rsfm.data.training.transforms import AugmentConfig
     from rsfm.processor.targets import fitted
     from rsfm.quantities import mapped
+    from rsfm.tasks.dialogue import plain
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
 
     records = open_records(source.dataset, source.split, data=source.root or None, target=source.target)
     info, processor = records.info, loaded.processor.config
     tasks = source.tasks or info.tasks
+    legends = {name: tuple(map(plain, legend)) for name, legend in records.legends.items()}
+    processor = dataclasses.replace(processor, legends={**processor.legends, **legends})
     maps = records.maps if "value_map" in tasks else ()
     for scale in maps:
         processor = dataclasses.replace(processor, quantities=mapped(processor.quantities, scale))

@@ -106,8 +106,8 @@ def test_a_class_is_one_set_of_pixels_however_it_is_asked(processor: Processor, 
 
 def test_a_legend_is_mapped_once(processor: Processor, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    original = maps.scene_map
-    monkeypatch.setattr(session, "scene_map", lambda *a, **k: calls.append(1) or original(*a, **k))
+    original = maps.joined
+    monkeypatch.setattr(session, "joined", lambda *a, **k: calls.append(1) or original(*a, **k))
     asked = Session(Bands(), processor, record)
     for question in (
         "Map the water.",

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,6 +55,7 @@ class Dataset(abc.ABC):
 
     info: ClassVar[DatasetInfo]
     maps: tuple[MapScale, ...] = ()  # of the maps of numbers in its records, one a name; `index` may set it
+    legends: Mapping[str, tuple[str, ...]] = {}  # classes by what they are together called, where they have such a name
 
     def __init__(self, root: Path | str, split: str) -> None:
         if split not in self.info.splits:

@@ -34,6 +34,10 @@ _TIE = 1e-6  # pixels: a centre on the border of two label pixels is of the righ
 _BYTES = 8
 
 
+class NoOverlap(UserError):
+    """A label that reaches no pixel of the image."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Label:
     """What a label file says at each pixel of an image.
@@ -95,7 +99,7 @@ def read_label(path: Path, grid: GeoGrid) -> Label:
         rows, columns, note = _lookup(path, place.grid, grid)
         inside = (rows >= 0) & (rows < source.height) & (columns >= 0) & (columns < source.width)
         if not inside.any():
-            raise UserError(
+            raise NoOverlap(
                 f"{path.name}: no pixel of it lies on the image: {_told(place.grid)} against {_told(grid)}. Check both "
                 "georeferences, or which files belong together."
             )

@@ -7,11 +7,16 @@ from typing import Any
 from rsfm.data.datasets import DATASETS
 from rsfm.data.datasets.geotiff_folder import TABLES, GeoTiffFolder
 from rsfm.data.datasets.series import FILES, Series, is_series
+from rsfm.data.labels.description import is_description
+from rsfm.data.labels.places import LabelledPlaces
 from rsfm.data.root import data_root
 from rsfm.data.training.prepare import PreparedDataset, is_prepared
 from rsfm.errors import UserError, unknown
 
-KINDS = "a table of images (labels.csv, .jsonl), a series (.csv, .parquet, .nc, .zarr), or a folder with one"
+KINDS = (
+    "a table of images (labels.csv, .jsonl), a series (.csv, .parquet, .nc, .zarr), the labels.json of a fine-tuning run, or a "
+    "folder with one"
+)
 
 
 def open_records(dataset: str, split: str, *, data: Path | str | None = None, target: Sequence[str] = ()) -> Any:
@@ -53,6 +58,8 @@ def _by_name(dataset: str, data: Path | str | None) -> tuple[Any, Path]:
 def _by_path(path: Path) -> tuple[Any, Path] | None:
     if is_prepared(path):
         return PreparedDataset, path
+    if is_description(path):
+        return LabelledPlaces, path
     if is_series(path):
         return Series, path
     if path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):

@@ -11,7 +11,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,8 @@ def is_prepared(folder: Path) -> bool:
 
 class PreparedDataset:
     """Records of one split of a prepared folder, in the order of the dataset they were made from."""
+
+    legends: Mapping[str, tuple[str, ...]] = {}  # as of Dataset: a prepared set does not name its classes as a whole
 
     def __init__(self, folder: Path, split: str) -> None:
         folder = Path(folder)
