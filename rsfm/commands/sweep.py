@@ -52,7 +52,7 @@ def sweep(
     check_local(out)
     wanted = trials(load_config(config), read_values(vary), seeds, out)
     records = open_records(dataset, split) if dataset else None
-    asked = task or (records.info.tasks[0] if records is not None else "")  # type: ignore[attr-defined]
+    asked = task or (records.info.tasks[0] if records is not None else "")
     metric = next(iter(lookup(TASKS, "task", asked).metrics)) if asked else "loss"
 
     def score(trial: Trial) -> float:

@@ -80,7 +80,7 @@ def small(sources: tuple[Source, ...]) -> tuple[Source, ...]:
 def first_losses(config: ExperimentConfig, steps: int) -> list[float]:
     """The losses of so many steps of a stage, with batches of four."""
     processor = make_processor(config)
-    engine = JitEngine(config.train, make_build(config), devices=None)
+    engine = JitEngine(config.train, make_build(config), devices=jax.devices()[:1])
     batches = open_batches(config, processor, small(config.data))(*engine.host)
     state, losses = with_initial_weights(config, engine.create()), []
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Where was this taken? A picture finds its coordinates among those of a batch, and among many more of a queue.
+"""Where was this taken, if a picture must find its coordinates among those of a batch and many more of a queue?
 
 Source:    GeoCLIP, Vivanco Cepeda et al. 2023, arXiv:2309.16020.
 Mechanism: contrast between what is seen and a tower over coordinates, with a queue of coordinates as further wrong answers
@@ -11,7 +11,8 @@ Command:   rsfm train systems/geoclip --out runs/geoclip
            rsfm train systems/geoclip:WITHOUT --out runs/geoclip_without
 Minutes:   2 each
 Expected:  median error, in km, among the training places, below that of the one place that is nearest to all.
-Reached:   not run yet
+Reached:   seed 0: 387 km [337, 397], WITHOUT 405 [365, 478], the place nearest to all 845 [824, 852]. The queue's gain lies within
+           the intervals. Rows in experiments/results/systems.jsonl.
 Published: Im2GPS3k 34.47 % within 25 km; photographs.
 """
 
