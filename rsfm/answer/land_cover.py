@@ -162,6 +162,10 @@ class LandCoverSession:
     source: Any
     options: dict[str, Any]
 
+    def asked(self, question: str) -> Asked:
+        """What a question asks for; UserError where no map answers it."""
+        return self.checkpoint.asked(question)
+
     def ask(self, question: str, **options: Any) -> Answer:
         """The answer to one question."""
         return self.checkpoint.predict(self.source, question, **{**self.options, **options})
