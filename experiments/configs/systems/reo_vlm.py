@@ -8,7 +8,8 @@ Command:   rsfm train systems/reo_vlm --out runs/reo_vlm
            rsfm train systems/reo_vlm:WITHOUT --out runs/reo_vlm_without
 Minutes:   2 each
 Expected:  RMSE below the mean's (36.9 %) and below WITHOUT; extra trees have 22.48.
-Reached:   not run yet
+Reached:   seed 0: RMSE 29.0 [27.1, 31.1], WITHOUT 29.2 [26.8, 31.8], the mean 36.9: the head is no better here, and ends with an
+           interval of its own. Rows in experiments/results/systems.jsonl.
 Published: models fine-tuned on words alone lie below a U-Net in biomass, says their README; other data.
 """
 
