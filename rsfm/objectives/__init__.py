@@ -12,6 +12,7 @@ from rsfm.objectives.cubes import Cubes, CubesConfig
 from rsfm.objectives.dialogue import Dialogue, DialogueConfig
 from rsfm.objectives.domain import Domain, DomainConfig
 from rsfm.objectives.hiding import HidingConfig
+from rsfm.objectives.latent import Latent, LatentConfig
 from rsfm.objectives.masked import Masked, MaskedConfig
 from rsfm.objectives.place import Place, PlaceConfig
 
@@ -23,6 +24,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "align": Align,
     "domain": Domain,
     "place": Place,
+    "latent": Latent,
 }
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "Domain",
     "DomainConfig",
     "HidingConfig",
+    "Latent",
+    "LatentConfig",
     "Masked",
     "MaskedConfig",
     "Objective",
