@@ -37,7 +37,7 @@ SYSTEMS: dict[str, System] = {
     "changeclip": System(
         title="ChangeCLIP",
         mechanism="differences weighed by cosine at several scales",
-        missing="a neck of differences, under way",
+        missing="a config over the neck of differences",
     ),
     "applenet": System(
         title="APPLeNet",
@@ -65,7 +65,7 @@ SYSTEMS: dict[str, System] = {
     "promptcc": System(
         title="PromptCC",
         mechanism="whether there is change chooses how it is described",
-        missing="a gate between two prompts; a neck of differences, under way",
+        missing="a gate between two prompts",
     ),
     "txt2img_mhn": System(title="Txt2Img-MHN", mechanism="Hopfield layers over codes of pictures", missing=_IMAGE),
     "cpseg": System(
