@@ -47,6 +47,7 @@ METRICS = {
     "change": ("f1", "iou", "precision", "recall"),
     "segmentation": ("miou", "overall_accuracy"),
     "captioning": tuple(TASKS["captioning"].metrics),
+    "detection": tuple(TASKS["detection"].metrics),
 }
 
 

@@ -131,6 +131,13 @@ class Pretrained:
         """
         return self.session(source, **options).estimate(quantity)
 
+    def detect(self, source: Any, *names: str, **options: Any) -> Answer:
+        """The things of some classes of a scene, each in a box of its own with a score.
+
+        >>> rsfm.load("runs/release/boxes_trees").detect("harbour.png", "ship").boxes.corners
+        """
+        return self.session(source, **options).detect(names)
+
     def compare(self, before: Any, after: Any, **options: Any) -> Answer:
         """What changed on the ground between two pictures of one place: whether, how much, and a mask of where.
 

@@ -34,8 +34,30 @@ class Mutant:
     tests: str
 
 
+BOXES = "tests/heads/box"
 SENSITIVITY = "tests/models/test_sensitivity.py"
 MUTANTS = (
+    Mutant(
+        name="a part of a thing at a window's edge stays beside the whole",
+        file="rsfm/heads/box/scene.py",
+        old="stay = suppressed(corners, scores, cut=cut)",
+        new="stay = suppressed(corners, scores)",
+        tests=f"{BOXES}/test_box_scenes.py::test_a_box_on_a_seam_is_found_once_and_whole",
+    ),
+    Mutant(
+        name="boxes where there is no data",
+        file="rsfm/heads/box/head.py",
+        old="jnp.where(valid[:, None], raw[..., 0] - RARE - self._shift, -jnp.inf)",
+        new="raw[..., 0] - RARE - self._shift",
+        tests=f"{BOXES}/test_box_head.py::test_pixels_without_data_make_no_box_and_change_none",
+    ),
+    Mutant(
+        name="the class asked for is not read",
+        file="rsfm/heads/box/head.py",
+        old="read = self.embed(spans.hidden)",
+        new="read = self.embed(0 * spans.hidden)",
+        tests=f"{BOXES}/test_box_head.py::test_words_decide_what_is_looked_for",
+    ),
     Mutant(
         name="columns read the row's metres",
         file="rsfm/tokenizers/positions.py",

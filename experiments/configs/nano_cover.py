@@ -88,8 +88,10 @@ CONFIG = dataclasses.replace(
     model=dataclasses.replace(
         windowed(NANO.model, WINDOW),
         necks={"pixels": NeckConfig(kind="unet")},
-        heads=NANO.model.heads
-        | {"mask": dataclasses.replace(MASK, options={"losses": ["cross_entropy", "dice"], "balance": 0.3})},
+        heads={
+            "value": NANO.model.heads["value"],
+            "mask": dataclasses.replace(MASK, options={"losses": ["cross_entropy", "dice"], "balance": 0.3}),
+        },
     ),
     processor=dataclasses.replace(NANO.processor, legends={"land cover": COVER, "crops": CROPS}),
     train=TrainConfig(

@@ -141,7 +141,7 @@ def _distance(value: float, threshold: float) -> float:
 
 def check_form(kind: str, form: str, question: str) -> None:
     """Raises UserError for a form that what a map says cannot have."""
-    yes_or_no, number = kind in ("presence", "identity") and form == "yes/no", kind in ("area", "share")
+    yes_or_no, number = kind in ("presence", "identity") and form == "yes/no", kind in ("area", "share", "count")
     if form and not yes_or_no and not (number and form in NUMBER_FORMS):
         raise UserError(f"--form binds answers in words, and '{question}' is answered by a map. Ask it without --form.")
 
@@ -152,7 +152,8 @@ def formed(answer: Answer, kind: str, form: str) -> Answer:
         return answer
     if kind in ("presence", "identity") and form == "yes/no":
         return dataclasses.replace(answer, text=answer.text.split(":")[0].lower())
-    if kind in ("area", "share") and form in NUMBER_FORMS and answer.values:
+    counted = kind == "count" and answer.boxes is not None
+    if (counted or kind in ("area", "share")) and form in NUMBER_FORMS and answer.values:
         number = answer.values[0].value
         return dataclasses.replace(answer, text=f"{number:.0f}" if form == "integer" else f"{number:.3f}")
     return answer

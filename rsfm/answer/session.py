@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rsfm.answer import dates, declined, readings
+from rsfm.answer.boxes import boxed
 from rsfm.answer.footprint import Footprint, as_footprint
 from rsfm.answer.likelihood import log_likelihoods, probabilities
 from rsfm.answer.maps import joined
@@ -170,6 +171,12 @@ class Session:
         asked = mapped if mapped.kind == "value map" else about("value", (quantity,), self.known, self.view)
         return self.answer(asked, f"What is the {quantity}?")
 
+    def detect(self, names: Sequence[str]) -> Answer:
+        """The things of some classes, each in a box of its own."""
+        return self.answer(
+            about("boxes", names, self.known, self.view), f"Mark the {' and the '.join(map(plural, names))}."
+        )
+
     def describe(self) -> Answer:
         """The scene in a sentence."""
         return self.answer(about("caption", (), self.known, self.view), "Describe the image.")
@@ -205,6 +212,10 @@ class Session:
     def _on_ground(self, asked: Asked, plan: Plan, question: str) -> Answer:
         """What is read from the scene's windows at its own resolution."""
         assert asked.entry is not None
+        if asked.entry.task == "detection":
+            return boxed(
+                asked.kind, asked.subjects, lambda name: self._boxes(dataclasses.replace(asked, subjects=(name,)))
+            )
         if plan.compares:
             check_acquisitions(question, self._corner)
         found, canvas = self.joined(plan)
@@ -214,6 +225,12 @@ class Session:
             return reading(found, asked.subjects or canvas.subjects, trust)
         _, kind = plan_head(self.processor, plan)
         return kind.placed(Answer(question=question, text=""), found, canvas, asked.subjects)
+
+    def _boxes(self, asked: Asked) -> tuple[Any, Canvas]:
+        """The boxes of one class of this scene, asked for alone, so that every question about it gets the same."""
+        plan = self.plan(asked)
+        assert plan is not None
+        return self.joined(plan)
 
     def _with_ground(self, answer: Answer) -> Answer:
         """The answer with what its decoder opened on the ground, read from the scene's windows."""

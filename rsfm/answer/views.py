@@ -12,7 +12,6 @@ import numpy as np
 
 from rsfm.answer.products import answer_files, kinds
 from rsfm.data.writing.atomic import written_folder
-from rsfm.data.writing.vectors import box_features
 from rsfm.errors import UserError
 from rsfm.finite import to_text
 from rsfm.types import Answer
@@ -71,10 +70,6 @@ def plot(answer: Answer, ax: Any = None, *, picture: np.ndarray | None = None) -
         ax.imshow(picture)
     for kind in kinds().values():
         kind.draw(answer, ax, alpha=1.0 if picture is None else 0.6)
-    if answer.boxes is not None:
-        for corners, label in zip(answer.boxes.corners, answer.boxes.labels, strict=True):
-            ax.fill(corners[:, 0], corners[:, 1], fill=False, edgecolor="crimson")
-            ax.annotate(label, corners[0], color="crimson")
     if ax.has_data() and not ax.yaxis_inverted():  # shapes alone: rows run down
         ax.invert_yaxis()
         ax.set_aspect("equal")
@@ -126,7 +121,6 @@ def to_geopandas(answer: Answer) -> Any:
     """
     geopandas, shapely = library("geopandas"), importlib.import_module("shapely")
     parts = [part for kind in kinds().values() if (part := kind.features(answer)) is not None]
-    parts += [] if answer.boxes is None else [box_features(answer.boxes)]
     if not parts:
         raise UserError(f"'{answer.question}' was answered without polygons. Ask for a map or for boxes.")
     features = [feature for part in parts for feature in part]

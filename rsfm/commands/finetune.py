@@ -315,7 +315,7 @@ def experiment(
 
     records = open_records(source.dataset, source.split, data=source.root or None, target=source.target)
     info, processor = records.info, loaded.processor.config
-    tasks = source.tasks or info.tasks
+    tasks = _readable(source.tasks, info.tasks, processor)
     legends = {name: tuple(map(plain, legend)) for name, legend in records.legends.items()}
     processor = dataclasses.replace(processor, legends={**processor.legends, **legends})
     maps = records.maps if "value_map" in tasks else ()
@@ -353,3 +353,21 @@ def _validation(source: Any) -> Any | None:
         return None if source.split in ("val", "all", "trainval") else open_records(source.dataset, "val", **where)
     except UserError:
         return None
+
+
+def _readable(wanted: tuple[str, ...], served: tuple[str, ...], processor: Any) -> tuple[str, ...]:
+    """The tasks to train: those wanted, or those served by the labels whose answers open no head that is not there."""
+    from rsfm.tasks import TASKS, GroundTask
+
+    missing: dict[str, str] = {}
+    for name in wanted or served:
+        task: Any = TASKS.get(name)
+        if isinstance(task, GroundTask) and not processor.head(task.opens):
+            missing[name] = task.opens
+    if wanted and missing:
+        name, token = next(iter(missing.items()))
+        raise UserError(
+            f"The task {name} needs a head that {token} opens, which this checkpoint has not. "
+            "Train one that has it: see experiments/configs/boxes_trees.py."
+        )
+    return tuple(name for name in wanted or served if name not in missing)

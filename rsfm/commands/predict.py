@@ -72,7 +72,7 @@ def predict(
         scale: physical = number * scale + offset, where files and products do not say so.
         offset: see scale.
         allow_vrt: read a VRT, too, if all it is made of lies in its own folder; other VRTs point at anything.
-        out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png.
+        out: folder for answer.json and, for a map, mask.tif (COG), mask.geojson and overlay.png; for boxes boxes.geojson and overlay.png.
         overlap: share of a window's edge that neighbouring windows have in common.
         probability: keep the class probabilities as probability.tif, too.
         as_json: print JSON only.

@@ -1,6 +1,7 @@
 """Heads: the kinds of output a model has, each with everything that belongs to it. Special tokens of an answer open them."""
 
 from rsfm.heads.base import Head, head_kind, head_options
+from rsfm.heads.box import BoxConfig, BoxHead
 from rsfm.heads.contrastive import ContrastiveConfig, ContrastiveHead
 from rsfm.heads.mask import MaskConfig, MaskHead
 from rsfm.heads.mixture import ExpertConfig, ExpertSpan
@@ -12,6 +13,7 @@ from rsfm.heads.value import VALUE_HEADS, ValueConfig, ValueHead, distribution, 
 HEADS: dict[str, type[Head]] = {
     "value": ValueHead,
     "mask": MaskHead,
+    "box": BoxHead,
     "contrastive": ContrastiveHead,
     "reconstruction": ReconstructionHead,
 }
@@ -19,6 +21,8 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "VALUE_HEADS",
+    "BoxConfig",
+    "BoxHead",
     "Canvas",
     "ContrastiveConfig",
     "ContrastiveHead",

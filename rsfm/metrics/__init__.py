@@ -3,6 +3,7 @@
 from rsfm.metrics.answers import all_right, is_refusal, is_right, normalized, number_bin, number_in
 from rsfm.metrics.bleu import COCO_FLOOR, bleu, bleu4, bleu_statistics
 from rsfm.metrics.bootstrap import Metric, bootstrap_interval
+from rsfm.metrics.boxes import DETECTION_BETTER, DETECTION_METRICS, box_average_precision
 from rsfm.metrics.captions import CAPTION_METRICS, caption_statistics
 from rsfm.metrics.cider import cider_d
 from rsfm.metrics.grounding import horizontal_iou, matched, oriented_iou
@@ -17,11 +18,14 @@ from rsfm.metrics.tokens import blanks, ngrams, treebank, words
 __all__ = [
     "CAPTION_METRICS",
     "COCO_FLOOR",
+    "DETECTION_BETTER",
+    "DETECTION_METRICS",
     "Metric",
     "accuracy",
     "all_right",
     "average_precision",
     "blanks",
+    "box_average_precision",
     "bleu",
     "bleu4",
     "bleu_statistics",

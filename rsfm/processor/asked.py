@@ -12,22 +12,22 @@ from rsfm.processor.taught import ANYTHING, Taught, View
 from rsfm.processor.vocabulary import CUES, SILENT, SYNONYMS
 from rsfm.tasks.vocabularies import UNIONS
 
-# Tasks that teach each kind of answer.
+# Tasks that teach each kind of answer, the one that is asked first where several were taught.
 TEACHERS: dict[str, tuple[str, ...]] = {
     "map": ("segmentation",),
+    "boxes": ("detection", "grounding"),
     "area": ("segmentation", "change"),
     "share": ("segmentation", "change"),
     "more": ("segmentation",),
-    "presence": ("segmentation", "scene", "multilabel"),
+    "presence": ("segmentation", "detection", "scene", "multilabel"),
     "identity": ("scene",),
-    "count": ("counting",),
+    "count": ("detection", "counting"),
     "value": ("regression",),
     "value map": ("value_map",),
     "forecast": ("forecasting",),
     "scene": ("scene",),
     "tags": ("multilabel",),
     "caption": ("captioning", "description"),
-    "boxes": ("grounding",),
     "change": ("change", "instruction"),
     "free": ("vqa", "instruction"),
 }
@@ -140,9 +140,10 @@ def _asked(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], known: S
         asked = _of_legend(kind, names, unknown, known)
         if asked is not None:
             return asked
-    entry = next(
-        (entry for entry in known if entry.task in TEACHERS.get(kind, ()) and _holds(entry, names, kind)), None
-    )
+    if kind in ("", "map") and any(entry.task == "detection" and _holds(entry, names, "boxes") for entry in known):
+        kind = "boxes"  # "Where are the ships?" where ships were boxed, not mapped
+    teachers = [entry for task in TEACHERS.get(kind, ()) for entry in known if entry.task == task]
+    entry = next((entry for entry in teachers if _holds(entry, names, kind)), None)
     if entry is None or unknown:
         if free is not None and kind not in FROM_MAP and kind != "image":
             return Asked(kind="free", entry=free)

@@ -9,6 +9,7 @@ from rsfm.tasks.captioning import Captioning
 from rsfm.tasks.change import Change
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
+from rsfm.tasks.detection import Detection
 from rsfm.tasks.dialogue import Dialogue, Task, merge, pick
 from rsfm.tasks.forecasting import Forecasting
 from rsfm.tasks.grounding import Grounding
@@ -40,6 +41,7 @@ TASKS: dict[str, Task] = {
         Instruction(),
         Description(),
         Grounding(),
+        Detection(),
     )
 }
 

@@ -57,7 +57,7 @@ def _of_record(record: Record, source: Source, config: ProcessorConfig) -> Itera
         subjects = lookup(TASKS, "task", task).subjects(record)
         if subjects is None:
             continue
-        pixels = task in (*LEGENDS, "value_map")
+        pixels = task in (*LEGENDS, "value_map", "detection")
         name = _legend_name(subjects, source, config) if task == "segmentation" else ""
         name = ", ".join(subjects) if task == "change" else name
         for sensor, gsd_m, series in _views(record.observations.items(), config, mapped=pixels):

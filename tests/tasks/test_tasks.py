@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rsfm.errors import UserError
 from rsfm.tasks import TASKS, Dialogue, converse, merge
+from rsfm.tasks.detection import BOX
 from rsfm.tasks.dialogue import MASK, VALUE, plain, plural, regions, same_words
 from rsfm.tasks.facts import labelled_share
 from rsfm.tasks.segmentation import Segmentation
@@ -38,7 +39,8 @@ def observation(size: int = 8, gsd_m: float = 10.0) -> Observation:
 def record(**changes: Any) -> Record:
     index = np.zeros((8, 8), np.int32)
     index[:, 2:] = 1  # 16 pixels of water, 48 of trees
-    boxes = Boxes(corners=np.zeros((4, 4, 2)), labels=("ship", "ship", "small-vehicle", "ship"))
+    corners = np.array([[0, 0], [2, 0], [2, 1], [0, 1]]) + np.array([[0, 0], [4, 0], [0, 4], [4, 4]])[:, None]
+    boxes = Boxes(corners=corners.astype(float), labels=("ship", "ship", "small-vehicle", "ship"))
     given = Record(
         id="a/1",
         observations={"aerial_rgb": observation()},
@@ -82,7 +84,8 @@ def truthful(dialogue: Dialogue) -> Answer:
     (question, text), values = dialogue.turns[0], dialogue.of(VALUE)
     mask = next((span.mask for span in dialogue.of(MASK)), None)
     known = tuple(dataclasses.replace(value, low=value.value - 1, high=value.value + 1) for value in values)
-    return Answer(question=question, text=text, values=known, mask=mask, value_map=np.full((8, 8, 3), 7.0))
+    boxes = next(iter(dialogue.of(BOX)), None)
+    return Answer(question=question, text=text, values=known, mask=mask, boxes=boxes, value_map=np.full((8, 8, 3), 7.0))
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -43,7 +43,7 @@ class DeepForest(Dataset):
         layout="OSBS_029.tif, OSBS_029.csv, SOAP_061.png, testfile_multi.csv.",
         splits={"train": "crops of OSBS_029", "test": "crops of SOAP_061, held out whole"},
         sensors=("aerial_rgb",),
-        tasks=("counting", "vqa"),
+        tasks=("counting", "vqa", "detection"),
         folder="deepforest",
         needs=("OSBS_029.tif", "OSBS_029.csv", "SOAP_061.png", "testfile_multi.csv"),
     )

@@ -46,7 +46,7 @@ class Dota(Dataset):
             "test": "the other pictures; of a lone picture its eastern tiles",
         },
         sensors=("aerial_rgb",),
-        tasks=("counting", "vqa"),
+        tasks=("counting", "vqa", "detection"),
         folder="dota_example/example",
         needs=("images", "labelTxt"),
     )

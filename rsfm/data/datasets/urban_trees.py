@@ -45,7 +45,7 @@ class UrbanTrees(Dataset):
             split: ", ".join(city.replace("_", " ").title() for city in cities) for split, cities in CITIES.items()
         },
         sensors=("naip",),
-        tasks=("counting",),
+        tasks=("counting", "detection"),
         folder="urban_trees",
         needs=("images", "csv"),
     )

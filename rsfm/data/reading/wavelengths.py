@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rsfm.errors import UserError
 
 _NANOMETRES = 100.0  # no band of an optical sensor is at 100 um: larger numbers without a unit are nanometres
@@ -23,6 +25,7 @@ _CENTRE = (
 )
 _WIDTH = ("fwhm_um", "fwhm_nm", "fwhm", "bandwidth", "width_um", "width_nm", "width")
 _UNIT = ("wavelength_units", "wavelength_unit", "units_wavelength")
+MOST_BYTES = 1 << 18  # of a file of wavelengths: the lines of ten thousand bands
 Spectrum = tuple[tuple[float, ...], tuple[float, ...]]  # centres and widths in micrometres, both empty where unknown
 
 
@@ -63,11 +66,12 @@ def wavelengths_of_tags(tags: Sequence[Mapping[str, str]]) -> Spectrum:
 
 def fill_widths(centers_um: Sequence[float], widths_um: Sequence[float]) -> tuple[float, ...]:
     """Widths, where they are 0 the distance to the nearest other centre, at most a tenth of the wavelength."""
-    out = []
-    for i, (center, width) in enumerate(zip(centers_um, widths_um, strict=True)):
-        gaps = [abs(center - other) for j, other in enumerate(centers_um) if j != i and other != center]
-        out.append(width or min([*gaps, 0.1 * center]))
-    return tuple(out)
+    places = np.unique(np.asarray(centers_um, np.float64))
+    gaps = np.pad(np.diff(places), 1, constant_values=np.inf)
+    nearest = dict(zip(places.tolist(), np.minimum(gaps[:-1], gaps[1:]).tolist(), strict=True))
+    return tuple(
+        width or min(nearest[center], 0.1 * center) for center, width in zip(centers_um, widths_um, strict=True)
+    )
 
 
 def read_wavelengths(path: str | Path) -> Spectrum:
@@ -76,6 +80,10 @@ def read_wavelengths(path: str | Path) -> Spectrum:
     JSON holds a list of centres, or {"wavelengths": [...], "fwhm": [...], "units": "nm"}.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
+        raise UserError(
+            f"{path}: expected a text of one wavelength a band, found a folder, a device or more than 256 kB."
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

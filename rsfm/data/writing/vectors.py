@@ -27,12 +27,28 @@ _POLE = 90 - 1e-9
 
 
 def box_features(boxes: Boxes) -> list[Feature]:
-    """One polygon a box, with its label."""
+    """One polygon a box, with its label; of a predicted one also its score, length, width and angle.
+
+    `angle_deg` is that of the longer side, 0 to 180 clockwise from the right on the picture; `length_px` and `width_px` are
+    the sides in pixels.
+    """
     rings = np.concatenate([boxes.corners, boxes.corners[:, :1]], axis=1)
-    return [
-        {"geometry": {"type": "Polygon", "coordinates": [ring.tolist()]}, "properties": {"label": label}}
-        for ring, label in zip(rings, boxes.labels, strict=True)
-    ]
+    features = []
+    for i, (ring, label) in enumerate(zip(rings, boxes.labels, strict=True)):
+        properties: dict[str, Any] = {"label": label}
+        if boxes.scores is not None:
+            properties |= {"score": round(boxes.scores[i], 4), **_sides(ring)}
+        features.append({"geometry": {"type": "Polygon", "coordinates": [ring.tolist()]}, "properties": properties})
+    return features
+
+
+def _sides(ring: Path2) -> dict[str, float]:
+    """Length, width and angle of a rectangle."""
+    first, second = ring[1] - ring[0], ring[2] - ring[1]
+    long, short = sorted((first, second), key=lambda side: -float(np.hypot(*side)))
+    angle = float(np.degrees(np.arctan2(long[1], long[0])) % 180)
+    sizes = (round(float(np.hypot(*side)), 2) for side in (long, short))
+    return dict(zip(("length_px", "width_px"), sizes, strict=True)) | {"angle_deg": round(angle, 1) % 180}
 
 
 def mask_features(mask: Mask, *, min_pixels: int = 1) -> list[Feature]:

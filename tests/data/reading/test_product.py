@@ -1,5 +1,6 @@
 """A file's instrument, bands, wavelengths and dates: as the user, the file and its product say, or refused."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.io import savemat
 
 from rsfm.answer.footprint import open_footprint
 from rsfm.data.reading.scene import open_scene
-from rsfm.data.reading.wavelengths import read_wavelengths
+from rsfm.data.reading.wavelengths import fill_widths, read_wavelengths
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import days_since_2000
@@ -273,3 +274,18 @@ def test_files_that_hold_no_wavelengths(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.txt").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"x\.txt: .*one band a line"):
         read_wavelengths(tmp_path / "x.txt")
+
+
+def test_unknown_widths_reach_to_the_nearest_band() -> None:
+    assert fill_widths([0.5, 0.6, 0.6, 2.0], [0.0, 0.0, 0.01, 0.0]) == pytest.approx((0.05, 0.06, 0.01, 0.2))
+    assert fill_widths([0.5, 0.51, 0.9], [0.0, 0.0, 0.0]) == pytest.approx((0.01, 0.01, 0.09))
+
+
+def test_a_file_of_endless_wavelengths_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "many.txt").write_text("1.5\n" * 5_000)
+    assert len(read_wavelengths(tmp_path / "many.txt")[0]) == 5_000
+    (tmp_path / "more.txt").write_text("1.5\n" * 200_000)
+    os.mkfifo(tmp_path / "pipe.txt")
+    for name in ("more.txt", "pipe.txt"):
+        with pytest.raises(UserError, match="more than 256 kB"):
+            read_wavelengths(tmp_path / name)
