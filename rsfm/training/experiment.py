@@ -298,6 +298,19 @@ def check_read(config: ExperimentConfig) -> None:
                 f"{where}train.eval_every is {train.eval_every}, but there is no validation data to evaluate on. Name some "
                 "(`validation` of the config, --validation SPLIT of rsfm finetune), or leave it 0."
             )
+        if (train.watch or train.patience) and not train.eval_every:
+            raise UserError(
+                f"{where}train.watch and train.patience judge evaluations, and there are none: set train.eval_every."
+            )
+        if train.patience and not train.watch:
+            raise UserError(f'{where}train.patience needs a number to judge by: set train.watch, e.g. "loss".')
+        task, slash, metric = train.watch.partition("/")
+        if slash:
+            lookup(lookup(TASKS, "task", task).metrics, f"score of {task}", metric)
+            if not any(task in source.tasks for source in validation):
+                raise UserError(
+                    f"{where}train.watch {train.watch}: the validation data are not asked for the task '{task}'."
+                )
 
 
 def check_initial(config: ExperimentConfig) -> None:
