@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("rsfm.commands.demo", "demo", "ask a real Sentinel-1 and Sentinel-2 patch several questions"),
     "predict": ("rsfm.commands.predict", "predict", "ask questions of your own scenes: text, numbers, maps"),
     "chat": ("rsfm.commands.chat", "chat", "talk about a scene in the terminal, turn by turn"),
+    "embed": ("rsfm.commands.embed", "embed", "the encoder's features of scenes: a map or a table of vectors"),
     "train": ("rsfm.commands.train", "train", "train a model from a config file, or resume it"),
     "finetune": ("rsfm.commands.finetune", "finetune", "train a checkpoint further on a data set"),
     "evaluate": ("rsfm.commands.evaluate", "evaluate", "score a checkpoint on a data set's split"),

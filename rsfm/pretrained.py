@@ -16,6 +16,7 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
+from rsfm.answer.embedding import Embedding, embed
 from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, read_json, to_json
 from rsfm.data.addresses import check_local
@@ -130,6 +131,21 @@ class Pretrained:
         >>> rsfm.load("nano").estimate(record, "live fuel moisture").values[0]
         """
         return self.session(source, **options).estimate(quantity)
+
+    def embed(self, source: Any, **options: Any) -> Embedding:
+        """What the encoder makes of a scene: a vector of each place.
+
+        Args:
+            source: as in `predict`.
+            options: overlap, batch_size; and how the source is read, as in `predict`: sensor, unit, ...
+
+        >>> embedding = rsfm.load("nano").embed("scene.tif")
+        >>> embedding.features, embedding.vector, embedding.grid
+        """
+        from rsfm.answer.footprint import open_source
+
+        how = {name: options.pop(name) for name in READING if name in options}
+        return embed(self.model, self.processor, open_source(source, **how), **options)
 
     def describe(self, source: Any, **options: Any) -> Answer:
         """A scene in a sentence."""
