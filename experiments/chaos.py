@@ -4,7 +4,8 @@ Question:  does a run that is killed again and again land, to the last digit, on
 Command:   python -m experiments.chaos --kills 100 --out runs/chaos
 Short:     python -m experiments.chaos --kills 3 --out runs/chaos
 
-Every fifth kill strikes one of two processes (over loopback): both are gone then, and both are started again.
+Every fifth kill strikes one of two processes (over loopback): both are gone then, and both are started again. What the
+untouched runs compiled is kept in a folder beside them, so that a run that is taken up soon trains.
 """
 
 import argparse
@@ -46,9 +47,12 @@ def train(folder: Path, steps: int, rank: int, processes: int, port: int) -> Non
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    if processes > 1:
-        import jax
+    import jax
 
+    jax.config.update("jax_compilation_cache_dir", str(folder.parent / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if processes > 1:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         os.environ |= {"RSFM_COORDINATOR": f"127.0.0.1:{port}", "RSFM_PROCESSES": str(processes)}
         os.environ["RSFM_PROCESS"] = str(rank)
@@ -110,7 +114,7 @@ def shoot(target: Target, rng: random.Random) -> None:
         )
     if aim_at_write:
         while not writing(target.folder) and time.monotonic() < limit and crew[0].is_alive():
-            pass
+            time.sleep(0.001)
     else:
         time.sleep(rng.uniform(0, 0.5))
     target.in_writes += writing(target.folder)
@@ -141,6 +145,7 @@ def main() -> int:
         "--pairs", type=int, default=5, help="every so manieth kill is of one of two processes; 0 = none"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="no kill after so many minutes")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     CONTEXT.set_forkserver_preload(["rsfm.commands.train", "rsfm.training.loop", "rsfm.pretrained"])
@@ -149,6 +154,8 @@ def main() -> int:
     if options.pairs and options.kills >= options.pairs:
         targets[2] = untouched(options.out / "two", options.steps, 2)
     for i in range(1, options.kills + 1):
+        if time.monotonic() - begun > 60 * options.minutes:
+            break
         target = targets[2 if options.pairs and i % options.pairs == 0 else 1]
         shoot(target, rng)
         print(f"chaos: {i} of {options.kills} kills, {len(losses(target.folder))} steps stand", file=sys.stderr)

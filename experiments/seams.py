@@ -17,8 +17,8 @@ from jaxtyping import Float
 
 from rsfm.answer.footprint import Footprint, open_footprint
 from rsfm.answer.maps import map_rows
-from rsfm.answer.windows import Tiling
 from rsfm.data.root import data_root
+from rsfm.heads.scene import Tiling
 from rsfm.metrics import bootstrap_interval
 from rsfm.pretrained import Pretrained, load_foundation
 from rsfm.processor.plan import legend_plan

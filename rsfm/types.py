@@ -284,6 +284,26 @@ class Boxes:
 
     corners: Float[np.ndarray, "n 4 2"]
     labels: tuple[str, ...]
+    scores: tuple[float, ...] | None = None  # 0..1 of predicted boxes, how sure each is; None of labels
+
+
+@brief
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image that a model makes: of another sensor, of another date, or without clouds. The target of one <image> token.
+
+    Attributes:
+        values: in `unit`; NaN without data.
+        bands: names of the layers.
+        unit: as of a Band.
+        low, high: ends of the 90 % interval of each number; None where none was measured.
+    """
+
+    values: Float[np.ndarray, "h w c"]
+    bands: tuple[str, ...]
+    unit: str = "reflectance"
+    low: Float[np.ndarray, "h w c"] | None = None
+    high: Float[np.ndarray, "h w c"] | None = None
 
 
 @brief
@@ -382,7 +402,11 @@ class Record:
 @brief
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a user gets back, in physical units and on the grid of the input."""
+    """What a user gets back, in physical units and on the grid of the input.
+
+    Attributes:
+        parts: what heads make that has no attribute of its own, by kind: a key of HEADS.
+    """
 
     question: str
     text: str
@@ -391,26 +415,18 @@ class Answer:
     mask: Mask | None = None
     probability: Float[np.ndarray, "m h w"] | None = None  # of each legend entry
     value_map: Float[np.ndarray, "h w 3"] | None = None  # value and both ends of its 90 % interval; NaN without data
+    image: Picture | None = None
+    parts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     grid: GeoGrid | None = None
     notes: tuple[str, ...] = ()  # what the reader should know: no CRS, padded window, clipped interval
     confidence: float | None = None  # 0..1, how sure the answer is; None where nothing measures it
     declined: bool = False  # the text says why there is no answer
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON a program reads: text, values with interval and unit, class shares of the picture, notes."""
-        out: dict[str, Any] = {"question": self.question, "text": self.text}
-        if self.values:
-            out["values"] = [dataclasses.asdict(value) for value in self.values]
-        if self.mask is not None:
-            named = zip(self.mask.legend, self.mask.shares, strict=True)
-            out["mask"] = {name: round(share, 4) for name, share in named}
-        if self.confidence is not None:
-            out["confidence"] = round(self.confidence, 4)
-        if self.declined:
-            out["declined"] = True
-        if self.notes:
-            out["notes"] = list(self.notes)
-        return out
+        """The JSON a program reads: text, values with interval and unit, class shares of the picture, notes; see
+        `rsfm.answer.views.to_json`."""
+        made: dict[str, Any] = _view("to_json")(self)
+        return made
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draws map, boxes or numbers with matplotlib; see `rsfm.answer.views.plot`."""

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import Footprint
-from rsfm.answer.session import Session, from_map
+from rsfm.answer.session import Session
 from rsfm.answer.words import written
 from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
@@ -115,7 +115,7 @@ class Conversation:
 
     def _at_once(self, asked: Asked) -> bool:
         """Whether the answer is not written word by word: read from a map or a list, declined, or asked as in training."""
-        if not asked.taught or from_map(asked) or asked.kind in ("presence", "identity"):
+        if not asked.taught or self.session.plan(asked) is not None or asked.kind in ("presence", "identity"):
             return True
         return bool(self.processor.config.taught) and not self._form and asked.kind in ("scene", "count", "value")
 

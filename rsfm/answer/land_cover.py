@@ -13,10 +13,10 @@ from jaxtyping import Float
 
 from rsfm.answer import readings
 from rsfm.answer.footprint import Footprint, open_source
-from rsfm.answer.maps import MapRows, collected
-from rsfm.answer.mosaic import mosaic
-from rsfm.answer.windows import Tiling
+from rsfm.answer.windows import canvas, read_windows
 from rsfm.errors import UserError
+from rsfm.heads.mask.scene import MapRows, collected
+from rsfm.heads.scene import Canvas, Tiling, strips
 from rsfm.models.published import dynamic_world
 from rsfm.models.published.dynamic_world import LEGEND, PICTURES, WINDOW, DynamicWorld
 from rsfm.processor import Asked, Plan, ProcessorConfig, View
@@ -105,8 +105,8 @@ class LandCover:
         made = self.plan(question)
         notes = (*dynamic_world.readable(footprint.read((0, 0, 1, 1)))[1], *self._unknown(made))
         found = self.rows(footprint, made, overlap=overlap, batch_size=batch_size, progress=progress)
-        whole = collected(footprint, made.legend, found, probability=probability)
-        answer = readings.READINGS[self.asked(question).kind](whole, made.legend, MapCalibration(places=0))
+        whole = collected(found, _canvas(footprint, made, overlap, probability=probability))
+        answer = readings.read_map(self.asked(question).kind, whole, made.legend, MapCalibration(places=0))
         notes = (*footprint.notes, *notes)
         return dataclasses.replace(answer, question=question, grid=footprint.grid, notes=notes)
 
@@ -120,21 +120,21 @@ class LandCover:
         progress: bool = False,
     ) -> Iterator[MapRows]:
         """The map of a footprint of any size, some rows at a time; a pixel is of the class that is likeliest among all."""
+        tiling = _canvas(footprint, made, overlap).tiling
         asked = dynamic_world.meanings(made.legend)[0]
         groups = [*asked.values()]
         groups += [(i,) for i in range(len(LEGEND)) if not any(i in group for group in groups)]
         belongs = np.array([[i in group for group in groups] for i in range(len(LEGEND))], np.float32)
-        size = max(2, min(WINDOW, max(footprint.height, footprint.width)))
-        tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
         dates = max(len(each.time_days) for each in footprint.read((0, 0, 1, 1)).observations.values())
         at_once = min(PICTURES, tiling.batch_size(batch_size) * dates)
 
-        def chances(windows: list[Record]) -> Float[np.ndarray, "n k h w"]:
+        def chances(windows: list[Record]) -> list[Float[np.ndarray, "k h w"]]:
             each = dynamic_world.probabilities(self.model, windows, batch_size=at_once)
-            return np.moveaxis(each @ belongs, -1, 1)
+            return list(np.moveaxis(each @ belongs, -1, 1))
 
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
-        for strip in mosaic(footprint, tiling, len(groups), chances, prepare=_readable, **options):
+        windows = read_windows(footprint, tiling, chances, prepare=_readable, **options)
+        for strip in strips(windows, tiling, len(groups)):
             valid, index = strip.valid & (strip.values.sum(0) > 0), strip.values.argmax(0)
             index = np.where(valid & (index < len(asked)), index, -1).astype(np.int16)
             rest, named = strip.values[len(asked) :].sum(0, keepdims=True), strip.values[: len(asked)]
@@ -162,6 +162,10 @@ class LandCoverSession:
     source: Any
     options: dict[str, Any]
 
+    def asked(self, question: str) -> Asked:
+        """What a question asks for; UserError where no map answers it."""
+        return self.checkpoint.asked(question)
+
     def ask(self, question: str, **options: Any) -> Answer:
         """The answer to one question."""
         return self.checkpoint.predict(self.source, question, **{**self.options, **options})
@@ -169,6 +173,12 @@ class LandCoverSession:
     def check_form(self, question: str, form: str) -> None:
         """Raises UserError: there are no answers in words."""
         raise UserError(f"--form binds answers in words, and '{question}' is answered by a map. Ask it without --form.")
+
+
+def _canvas(footprint: Footprint, made: Plan, overlap: float, *, probability: bool = False) -> Canvas:
+    size = max(2, min(WINDOW, max(footprint.height, footprint.width)))
+    tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
+    return canvas(footprint, tiling, made, probability=probability)
 
 
 def _readable(record: Record) -> Record:

@@ -5,37 +5,20 @@ m classes of the legend · h w pixels
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
-from rsfm.answer.areas import Ground
 from rsfm.answer.footprint import Footprint
-from rsfm.answer.maps import MapRows, SceneMap
-from rsfm.answer.size import check_map
+from rsfm.answer.windows import gsd_of
 from rsfm.errors import UserError
-from rsfm.heads import value_band
+from rsfm.heads.mask.scene import SceneMap, placed_map
+from rsfm.heads.scene.ground import Ground
 from rsfm.processor.calibration import Gate, MapCalibration
-from rsfm.quantities import Quantity, digits, find, interval, unit_in_words
+from rsfm.quantities import Quantity, find, interval
 from rsfm.quantities import text as value_text
 from rsfm.tasks.facts import verb
 from rsfm.types import Answer, Value
 
 NUMBER_FORMS = ("number", "integer")
-
-
-def mapped(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
-    """The mask of the classes; the text names those that are there, largest share first."""
-    mask, probability = found.of(classes)
-    shares = sorted(zip(mask.shares, classes, strict=True), key=lambda pair: -pair[0])
-    said = [f"{name} {100 * share:.1f} %" for share, name in shares if share]
-    return Answer(
-        question="",
-        text=", ".join(said) if said else "None of the classes asked for.",
-        mask=mask,
-        probability=probability,
-        confidence=sureness(found, classes),
-    )
 
 
 def area(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
@@ -44,14 +27,14 @@ def area(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answ
     parts = [f"{value_text(value)} ha of {value.name}{interval(value)}" for value in values]
     text = f"There are about {'; '.join(parts)}." if all(math.isfinite(v.value) for v in values) else _NO_GROUND
     values = values if all(math.isfinite(value.value) for value in values) else ()
-    return Answer(question="", text=text, values=values, confidence=sureness(found, classes))
+    return Answer(question="", text=text, values=values, confidence=found.sureness(classes))
 
 
 def share(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
     """Percent of the whole picture of each class."""
     values = tuple(share_value(found, name, trust) for name in classes)
     parts = [f"{value.name} {value.value:.1f} %{interval(value)}" for value in values]
-    return Answer(question="", text=", ".join(parts) + ".", values=values, confidence=sureness(found, classes))
+    return Answer(question="", text=", ".join(parts) + ".", values=values, confidence=found.sureness(classes))
 
 
 def presence(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
@@ -69,17 +52,26 @@ def more(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answ
     said = " against ".join(f"{100 * value:.1f} %" for value, _ in shares)
     first = shares[0][1]
     text = f"There {verb(first)} more {first}: {said}." if shares[0][0] > shares[1][0] else f"As much of each: {said}."
-    return Answer(question="", text=text, confidence=sureness(found, classes))
+    return Answer(question="", text=text, confidence=found.sureness(classes))
 
 
 READINGS: Mapping[str, Callable[[SceneMap, Sequence[str], MapCalibration], Answer]] = {
-    "map": mapped,
     "area": area,
     "share": share,
     "presence": presence,
     "identity": presence,
     "more": more,
 }
+
+
+def read_map(kind: str, found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
+    """What a question of this kind reads from a map: an area, a share, ...; else the map itself."""
+    reading = READINGS.get(kind)
+    return (
+        placed_map(Answer(question="", text=""), found, classes) if reading is None else reading(found, classes, trust)
+    )
+
+
 _NO_GROUND = "The pixel size of this scene is unknown, so areas are too. Ask for the share instead."
 
 
@@ -99,13 +91,6 @@ def share_value(found: SceneMap, name: str, trust: MapCalibration) -> Value:
     ends = trust.interval(pixels / seen) if seen else None
     low, high = (None, None) if ends is None else (100 * ends[0] * seen / size, 100 * ends[1] * seen / size)
     return Value(name=name, value=100 * pixels / size, unit="%", low=low, high=high)
-
-
-def sureness(found: SceneMap, classes: Sequence[str]) -> float | None:
-    """Mean probability of the classes over their own pixels; None where they have none."""
-    at = [found.legend.index(name) for name in classes]
-    pixels = found.areas.pixels[at]
-    return float(np.average(found.confidence[at][pixels > 0], weights=pixels[pixels > 0])) if pixels.any() else None
 
 
 def in_list(text: str, subjects: Sequence[str]) -> Answer:
@@ -183,25 +168,6 @@ def _measured(value: Value, text: str, quantities: tuple[Quantity, ...]) -> Valu
     return value if quantity.trusted else dataclasses.replace(value, low=None, high=None)
 
 
-def value_map(footprint: Footprint, question: str, quantity: Quantity, rows: Iterable[MapRows]) -> Answer:
-    """An Answer from the rows of a map of numbers: value and interval of each pixel, and their mean in words."""
-    check_map(footprint, len(quantity.map_edges) - 1, numbers=True)
-    band = np.full((footprint.height, footprint.width, 3), np.nan, np.float32)
-    for part in rows:
-        here = value_band(quantity.map_edges, part.probability[1:], stretch=quantity.stretch)
-        band[part.first : part.first + len(here)] = np.where(part.valid[..., None], here, np.nan)
-    known = band[..., 0][np.isfinite(band[..., 0])].astype(np.float64)
-    mean, low, high = known.mean(), *np.quantile(known, (0.05, 0.95))
-    shown = [digits(float(number), quantity.unit or "1") for number in (mean, low, high)]
-    unit = f" {unit_in_words(quantity.unit)}".rstrip()
-    return Answer(
-        question=question,
-        text=f"{quantity.name}: {shown[0]}{unit} on average, {shown[1]} to {shown[2]}{unit} in nine tenths of the pixels.",
-        values=(Value(name=f"mean {quantity.name}", value=float(mean), unit=quantity.unit),),
-        value_map=band,
-    )
-
-
 def ground_ha(footprint: Footprint) -> float:
     """Ground area of a footprint."""
-    return Ground(footprint).whole_ha()
+    return Ground(footprint.height, footprint.width, footprint.grid, gsd_of(footprint)).whole_ha()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,18 @@ import numpy as np
 from rsfm.answer import dates, declined, readings
 from rsfm.answer.footprint import Footprint, as_footprint
 from rsfm.answer.likelihood import log_likelihoods, probabilities
-from rsfm.answer.maps import SceneMap, map_rows, scene_map
-from rsfm.answer.regions import classes_opened, of_one_legend
+from rsfm.answer.maps import joined
+from rsfm.answer.regions import ground_tokens, of_one_legend, subjects_opened, without_tokens
+from rsfm.answer.windows import plan_head
 from rsfm.answer.words import answer_records, whole
 from rsfm.data.reading.scene import Scene
+from rsfm.heads import HEADS, Canvas
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import Sampling
 from rsfm.processor import Asked, Plan, Processor, View, view_of
 from rsfm.processor.asked import about
 from rsfm.processor.calibration import Gate, MapCalibration
-from rsfm.processor.plan import assumed, legend_plan, quantity_plan, read
+from rsfm.processor.plan import assumed, ground_plan, read
 from rsfm.quantities import check_question
 from rsfm.tasks import TASKS
 from rsfm.tasks.counting import QUESTIONS as COUNT_QUESTIONS
@@ -76,7 +78,7 @@ class Session:
         self.view: View = dataclasses.replace(view, series=self.footprint.height == self.footprint.width == 1)
         self._options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "progress": progress}
         self._probability, self._thinned = probability, tuple[str, ...]()
-        self._maps: dict[tuple[str, ...], SceneMap] = {}
+        self._joined: dict[Plan, tuple[Any, Canvas]] = {}
         edge = max(self.footprint.height, self.footprint.width)
         self.compact = dates.bucketed(processor, self.footprint.read((0, 0, min(edge, 2), min(edge, 2))), edge)
 
@@ -107,16 +109,17 @@ class Session:
     def check_form(self, question: str, form: str) -> None:
         """Raises UserError for a form that the answer to a question cannot have, before anything is computed."""
         asked = self.asked(question)
-        if from_map(asked):
+        if self.plan(asked) is not None:
             readings.check_form(asked.kind, form, question)
 
     def answer(self, asked: Asked, question: str, *, form: str = "", max_new_tokens: int = 64) -> Answer:
         """The answer to what was asked."""
         if not asked.taught:
             return self.decline(asked, question)
-        if from_map(asked):
+        plan = self.plan(asked)
+        if plan is not None:
             readings.check_form(asked.kind, form, question)
-            made = self._from_map(asked, question)
+            made = self._on_ground(asked, plan, question)
         else:
             made = self._in_words(asked, question, form, max_new_tokens)
         made = self.trusted(dataclasses.replace(made, question=question))
@@ -125,7 +128,7 @@ class Session:
     def trusted(self, answer: Answer) -> Answer:
         """The answer on the scene's grid with the regions it names, without intervals that were not measured and numbers that
         cannot be."""
-        answer = self._with_regions(answer)
+        answer = self._with_ground(answer)
         answer = readings.checked(answer, self.processor.config.quantities, self.whole_ha, self.name)
         notes = tuple(dict.fromkeys((*answer.notes, *self._thinned, *self.footprint.notes)))
         return dataclasses.replace(answer, grid=self.footprint.grid, notes=notes)
@@ -141,6 +144,10 @@ class Session:
             grid=self.footprint.grid,
             notes=self.footprint.notes,
         )
+
+    def plan(self, asked: Asked) -> Plan | None:
+        """The turn that the scene's windows are asked; None where words answer."""
+        return ground_plan(self.processor.config, asked)
 
     # --- typed calls
 
@@ -178,37 +185,47 @@ class Session:
         """Ground area of the footprint in hectares; NaN where it is unknown."""
         return readings.ground_ha(self.footprint)
 
-    def scene_map(self, legend: tuple[str, ...]) -> SceneMap:
-        """The one map of this scene for a legend; made when it is first needed."""
-        if legend not in self._maps:
-            plan = legend_plan(self.processor.config, legend)
-            self._maps[legend] = scene_map(
-                self.model, self.processor, self.footprint, plan, probability=self._probability, **self._options
-            )
-        return self._maps[legend]
+    def joined(self, plan: Plan) -> tuple[Any, Canvas]:
+        """What the plan's head makes of this scene, as one map a legend, and the canvas; made when it is first needed."""
+        if plan not in self._joined:
+            options = {"probability": self._probability, **self._options}
+            self._joined[plan] = joined(self.model, self.processor, self.footprint, plan, **options)
+        return self._joined[plan]
 
     # --- parts
 
-    def _from_map(self, asked: Asked, question: str) -> Answer:
+    def _on_ground(self, asked: Asked, plan: Plan, question: str) -> Answer:
+        """What is read from the scene's windows at its own resolution."""
         assert asked.entry is not None
-        if asked.kind == "value map":
-            plan: Plan = quantity_plan(self.processor.config, asked.subjects[0])
-            rows = map_rows(self.model, self.processor, self.footprint, plan, **self._options)
-            assert plan.quantity is not None
-            return readings.value_map(self.footprint, question, plan.quantity, rows)
-        found = self.scene_map(asked.entry.subjects)
-        trust = self.processor.config.maps.get(asked.entry.name, MapCalibration(places=0))
-        reading: Callable[..., Answer] = readings.READINGS[asked.kind]
-        return reading(found, asked.subjects or found.legend, trust)
+        found, canvas = self.joined(plan)
+        reading = readings.READINGS.get(asked.kind)
+        if reading is not None:
+            trust = self.processor.config.maps.get(asked.entry.name, MapCalibration(places=0))
+            return reading(found, asked.subjects or canvas.subjects, trust)
+        _, kind = plan_head(self.processor, plan)
+        return kind.placed(Answer(question=question, text=""), found, canvas, asked.subjects)
 
-    def _with_regions(self, answer: Answer) -> Answer:
-        """The answer with the regions that its decoder opened, read from the scene's map of their legend."""
-        text, opened = classes_opened(answer.text, self.known, self.view)
-        asked = of_one_legend(opened)
-        if asked is None or asked.entry is None:
-            return dataclasses.replace(answer, text=text)
-        mask, probability = self.scene_map(asked.entry.subjects).of(asked.subjects)
-        return dataclasses.replace(answer, text=text, mask=mask, probability=probability)
+    def _with_ground(self, answer: Answer) -> Answer:
+        """The answer with what its decoder opened on the ground, read from the scene's windows."""
+        said = answer.text
+        answer = dataclasses.replace(answer, text=without_tokens(said))
+        for token in ground_tokens(said):
+            plan, subjects = self._plan_opened(answer.question, said, token)
+            if plan is not None:
+                found, canvas = self.joined(plan)
+                answer = plan_head(self.processor, plan)[1].placed(answer, found, canvas, subjects)
+        return answer
+
+    def _plan_opened(self, question: str, said: str, token: str) -> tuple[Plan | None, tuple[str, ...]]:
+        """The turn that shows what a token of an answer opened, and which of its subjects the answer names."""
+        name = self.processor.config.head(token)
+        if not name:
+            return None, ()
+        if not HEADS[self.processor.config.heads[name].kind or name].named:
+            rest = tuple(other for other in ground_tokens(said) if other != token)
+            return Plan(legend=(), asked=question, answer=without_tokens(said, rest)), ()
+        asked = of_one_legend(subjects_opened(said, token, self.known, self.view))
+        return (None, ()) if asked is None else (self.plan(asked), asked.subjects)
 
     def _in_words(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
         if asked.kind in ("presence", "identity"):
@@ -262,8 +279,3 @@ class Session:
         first, second = np.argsort(-chances)[:2]
         line = f"{self.name} is not sure: {names[first]} ({100 * chances[first]:.0f} %) or {names[second]} ({100 * chances[second]:.0f} %)."
         return dataclasses.replace(answer, text=line, declined=True, confidence=confidence)
-
-
-def from_map(asked: Asked) -> bool:
-    """Whether a map answers: what was taught pixel by pixel is read pixel by pixel."""
-    return asked.entry is not None and asked.entry.task in ("segmentation", "value_map")

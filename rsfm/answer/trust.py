@@ -80,17 +80,19 @@ def share_pairs(
 def fit_map(pairs: Sequence[SharePair], *, source: str = "") -> MapCalibration:
     """Bands of intervals and the share that counts as presence.
 
-    A band that has too few pairs is widened by the next; where all together are too few there is none.
+    Bands are measured on classes that are there, in the map or in truth: the many that are in neither would make any
+    interval hold. A band that has too few pairs is widened by the next; where all together are too few there is none.
     """
     bands, waiting = [], list[SharePair]()
+    there = [pair for pair in pairs if max(pair.mapped, pair.true) >= NOTABLE]
     for low, high in zip((-1.0, *EDGES[:-1]), EDGES, strict=True):
-        waiting += [pair for pair in pairs if low < pair.mapped <= high]
+        waiting += [pair for pair in there if low < pair.mapped <= high]
         if len(waiting) >= LEAST:
             bands.append(_band(waiting, high))
             waiting = []
     if waiting and bands:  # the last ones join the band below
         below = bands[-2].up_to if len(bands) > 1 else -1.0
-        bands[-1] = _band([pair for pair in pairs if pair.mapped > below], EDGES[-1])
+        bands[-1] = _band([pair for pair in there if pair.mapped > below], EDGES[-1])
     places = len({pair.place for pair in pairs})
     return MapCalibration(places=places, bands=tuple(bands), present=_present(pairs), source=source)
 

@@ -1,6 +1,6 @@
 """Answers in other people's tools: a plot, an xarray Dataset, a GeoDataFrame, files in a folder, HTML for a notebook.
 
-h w pixels · m classes
+Each kind of head gives its part.   h w pixels
 """
 
 import html
@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from rsfm.answer.products import map_files, value_files
+from rsfm.answer.products import answer_files, kinds
 from rsfm.data.writing.atomic import written_folder
-from rsfm.data.writing.palette import class_colours
-from rsfm.data.writing.vectors import box_features, mask_features
+from rsfm.data.writing.vectors import box_features
 from rsfm.errors import UserError
 from rsfm.finite import to_text
-from rsfm.quantities import unit_in_words
 from rsfm.types import Answer
 
 EXTRAS = {
@@ -25,7 +23,6 @@ EXTRAS = {
     "rioxarray": "geo",
     "geopandas": "geo",
 }  # library -> extra of rsfm
-VALUE_NAMES = ("value", "low", "high")  # layers of a map of numbers: the number and both ends of its 90 % interval
 
 
 def library(name: str) -> Any:
@@ -41,8 +38,22 @@ def library(name: str) -> Any:
         raise UserError(f"This needs {top}, which is not installed: pip install 'rsfm[{EXTRAS[top]}]'.") from error
 
 
+def to_json(answer: Answer) -> dict[str, Any]:
+    """What answer.json says: text, what each kind of head made, how sure it is, notes."""
+    out: dict[str, Any] = {"question": answer.question, "text": answer.text}
+    for kind in kinds().values():
+        out |= kind.to_json(answer)
+    if answer.confidence is not None:
+        out["confidence"] = round(answer.confidence, 4)
+    if answer.declined:
+        out["declined"] = True
+    if answer.notes:
+        out["notes"] = list(answer.notes)
+    return out
+
+
 def plot(answer: Answer, ax: Any = None, *, picture: np.ndarray | None = None) -> Any:
-    """Draws the map, the numbers of each pixel or the boxes of an answer; one in words is its title.
+    """Draws what the heads made of an answer: a map, the numbers of each pixel, boxes; one in words is its title.
 
     Args:
         answer: what to draw.
@@ -58,73 +69,35 @@ def plot(answer: Answer, ax: Any = None, *, picture: np.ndarray | None = None) -
     ax.set_axis_off()
     if picture is not None:
         ax.imshow(picture)
-    if answer.mask is not None:
-        _plot_mask(ax, answer, 1.0 if picture is None else 0.6)
-    if answer.value_map is not None:
-        drawn = ax.imshow(answer.value_map[..., 0], cmap="viridis", interpolation="nearest")
-        ax.figure.colorbar(drawn, ax=ax, label=value_label(answer))
+    for kind in kinds().values():
+        kind.draw(answer, ax, alpha=1.0 if picture is None else 0.6)
     if answer.boxes is not None:
         for corners, label in zip(answer.boxes.corners, answer.boxes.labels, strict=True):
             ax.fill(corners[:, 0], corners[:, 1], fill=False, edgecolor="crimson")
             ax.annotate(label, corners[0], color="crimson")
-        if picture is None:
-            ax.invert_yaxis()  # rows run down
-            ax.set_aspect("equal")
+    if ax.has_data() and not ax.yaxis_inverted():  # shapes alone: rows run down
+        ax.invert_yaxis()
+        ax.set_aspect("equal")
     return ax
 
 
-def _plot_mask(ax: Any, answer: Answer, alpha: float) -> None:
-    patches = library("matplotlib.patches")
-    assert answer.mask is not None
-    index, legend = answer.mask.class_index, answer.mask.legend
-    colours = np.array([*class_colours(legend), (255, 255, 255)]) / 255  # index -1 reads the last
-    seen = np.where(index >= 0, alpha, 0.0)[..., None]
-    ax.imshow(np.concatenate([colours[np.clip(index, -1, len(legend) - 1)], seen], axis=-1), interpolation="nearest")
-    handles = [patches.Patch(color=colour, label=name) for name, colour in zip(legend, colours, strict=False)]
-    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-
-
-def value_label(answer: Answer) -> str:
-    """Name and unit of the quantity whose map an answer holds."""
-    if not answer.values:
-        return "value"
-    value = answer.values[0]
-    return f"{value.name.removeprefix('mean ')} {unit_in_words(value.unit)}".rstrip()
-
-
 def to_xarray(answer: Answer) -> Any:
-    """An xarray Dataset with what an answer has of `mask`, `probability` and `values`, on its map grid.
-
-    `mask` holds the index into its attribute `legend`, -1 = no class; `values` has the layers value, low and high.
+    """An xarray Dataset with what an answer has on its map grid: `mask`, `probability`, `values`, ...
 
     Raises:
         UserError: the answer holds no map.
     """
     xr = library("xarray")
     layers: dict[str, Any] = {}
-    if answer.mask is not None:
-        names: dict[str, Any] = {
-            "legend": list(answer.mask.legend),
-            "flag_meanings": " ".join(_joined(n) for n in answer.mask.legend),
-        }
-        names["flag_values"] = list(range(len(answer.mask.legend)))
-        layers["mask"] = (("y", "x"), answer.mask.class_index, names)
-    if answer.probability is not None and answer.mask is not None:
-        layers["probability"] = (("class", "y", "x"), answer.probability, {})
-    if answer.value_map is not None:
-        layers["values"] = (
-            ("layer", "y", "x"),
-            np.moveaxis(answer.value_map, -1, 0),
-            {"long_name": value_label(answer)},
-        )
+    coordinates: dict[str, Any] = {}
+    for kind in kinds().values():
+        layers |= kind.layers(answer)
+        coordinates |= kind.coordinates(answer)
     if not layers:
         raise UserError(
             f"'{answer.question}' was answered in words: there is no map. Ask for one, e.g. \"Map the water.\""
         )
-    coords: dict[str, Any] = {"layer": list(VALUE_NAMES)} if "values" in layers else {}
-    if "probability" in layers and answer.mask is not None:
-        coords["class"] = list(answer.mask.legend)
-    made = xr.Dataset(layers, coords=coords, attrs={"question": answer.question, "text": answer.text})
+    made = xr.Dataset(layers, coords=coordinates, attrs={"question": answer.question, "text": answer.text})
     return _placed(made, answer)
 
 
@@ -143,23 +116,20 @@ def _placed(dataset: Any, answer: Answer) -> Any:
     return dataset.rio.write_crs(grid.crs).rio.write_transform(transform)
 
 
-def _joined(name: str) -> str:
-    return name.replace(" ", "_")
-
-
 def to_geopandas(answer: Answer) -> Any:
-    """A GeoDataFrame of the polygons of a map's classes, or of the boxes, in the CRS of the answer's grid.
+    """A GeoDataFrame of an answer's shapes, polygons of a map's classes or boxes, in the CRS of the answer's grid.
 
     Without a georeference the coordinates are pixels, x right and y down.
 
     Raises:
-        UserError: the answer holds neither.
+        UserError: the answer holds none.
     """
     geopandas, shapely = library("geopandas"), importlib.import_module("shapely")
-    features = [] if answer.mask is None else mask_features(answer.mask)
-    features += [] if answer.boxes is None else box_features(answer.boxes)
-    if answer.mask is None and answer.boxes is None:
+    parts = [part for kind in kinds().values() if (part := kind.features(answer)) is not None]
+    parts += [] if answer.boxes is None else [box_features(answer.boxes)]
+    if not parts:
         raise UserError(f"'{answer.question}' was answered without polygons. Ask for a map or for boxes.")
+    features = [feature for part in parts for feature in part]
     shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
     crs = None
     if answer.grid is not None and answer.grid.crs is not None:
@@ -171,7 +141,7 @@ def to_geopandas(answer: Answer) -> Any:
 
 
 def save(answer: Answer, folder: str | Path) -> list[Path]:
-    """Writes answer.json and, of a map, mask.tif (COG) and mask.geojson, probability.tif or values.tif.
+    """Writes answer.json and the files of each kind of head: of a map mask.tif (COG) and mask.geojson, or values.tif.
 
     Args:
         answer: what to keep.
@@ -182,26 +152,15 @@ def save(answer: Answer, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     with written_folder(folder) as scratch:
-        entry, names = answer.to_json(), []
-        if answer.mask is not None:
-            names += map_files(scratch, answer, answer.grid)
-        if answer.value_map is not None:
-            names += value_files(scratch, answer, answer.grid)
-        (scratch / "answer.json").write_text(to_text({**entry, "files": names}) + "\n", encoding="utf-8")
+        names = answer_files(scratch, answer, "")
+        (scratch / "answer.json").write_text(to_text({**answer.to_json(), "files": names}) + "\n", encoding="utf-8")
     return [folder / name for name in ("answer.json", *names)]
 
 
 def html_of(answer: Answer) -> str:
-    """A small table for notebooks: question, text, numbers with their intervals, legend with shares."""
+    """A small table for notebooks: question, text, and the rows of each kind of head, as numbers with their intervals."""
     rows = [(html.escape(answer.question), f"<b>{html.escape(answer.text)}</b>")]
-    for value in answer.values:
-        interval = "" if value.low is None or value.high is None else f" [{value.low:.4g}, {value.high:.4g}]"
-        rows.append((html.escape(value.name), html.escape(f"{value.value:.4g}{interval} {unit_in_words(value.unit)}")))
-    if answer.mask is not None:
-        colours = class_colours(answer.mask.legend)
-        for name, share, colour in zip(answer.mask.legend, answer.mask.shares, colours, strict=True):
-            box = f'<span style="background:rgb{colour};padding:0 .6em">&nbsp;</span>'
-            rows.append((box, html.escape(f"{name} {100 * share:.1f} %")))
+    rows += [row for kind in kinds().values() for row in kind.rows(answer)]
     rows += [("note", html.escape(note)) for note in answer.notes]
     cells = "".join(f"<tr><td>{left}</td><td style='text-align:left'>{right}</td></tr>" for left, right in rows)
     return f"<table>{cells}</table>"

@@ -1,119 +1,187 @@
-"""Overlapping windows over a scene of any size, blended row by row at bounded memory.  m classes · h w pixels
+"""The windows of a scene of any size, read through a head that lies on the ground, one batch after the other.
 
-Windows of one edge length cover the scene at even steps. Each axis has weights that sum to one over the windows there
-(raised cosine where two overlap, one where only one reaches), so blending is a plain weighted sum, a window that stands
-alone keeps its values bit for bit, and a row of the scene is done once the next row of windows starts below it.
+b windows run at once · h w pixels
 """
 
 import dataclasses
-import functools
-import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool
+from tqdm import tqdm
 
+from rsfm.answer import dates
+from rsfm.answer.batches import forward, stack
+from rsfm.answer.footprint import Footprint, RecordFootprint
 from rsfm.errors import UserError
+from rsfm.heads import HEADS, Canvas, Head, Window
+from rsfm.heads.scene import Tiling
+from rsfm.models.foundation import FoundationModel
+from rsfm.processor import Plan, Processor
+from rsfm.types import Record, Sample
 
 
-def window_starts(length: int, size: int, overlap: float) -> tuple[int, ...]:
-    """First pixels of the fewest windows that cover `length` and share at least `overlap` of their edge.
+def plan_head(processor: Processor, plan: Plan) -> tuple[str, type[Head]]:
+    """Name and kind of the head that a plan's answer opens.
+
+    Raises:
+        UserError: the checkpoint has no such head.
+    """
+    name = processor.config.head(plan.token)
+    if not name:
+        raise UserError(
+            f"This checkpoint has no head that {plan.token} opens, so '{plan.asked}' cannot be asked of it."
+        )
+    return name, HEADS[processor.config.heads[name].kind or name]
+
+
+def scene_windows(
+    model: FoundationModel,
+    processor: Processor,
+    footprint: Footprint,
+    plan: Plan,
+    *,
+    probability: bool = False,
+    overlap: float = 0.25,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> tuple[Iterator[Window], Canvas]:
+    """What a dense head gives for every window of a footprint of any size, and the canvas to join them on.
+
+    Nothing is run before the first window is asked for; one batch of windows is in memory, one compilation serves all.
 
     Args:
-        length: pixels to cover; less than `size` gives one window that reaches past the end.
-        size: window edge in pixels.
-        overlap: share of the edge, 0 up to but not including 1.
+        model: weights.
+        processor: of the same checkpoint.
+        footprint: of any size.
+        plan: the turn every window is asked; its answer opens the head.
+        probability: what takes much memory is wanted, too, see Canvas.
+        overlap: least share of a window's edge that neighbours have in common.
+        batch_size: most windows to run at once.
+        progress: show a bar on stderr.
     """
-    if not 0 <= overlap < 1:
-        raise UserError(f"overlap: expected a share of the window, 0 up to 1, found {overlap:g}. The default is 0.25.")
-    if length <= size:
-        return (0,)
-    step = max(1, size - math.ceil(size * overlap))
-    count = 1 + math.ceil((length - size) / step)
-    return tuple(round(i * (length - size) / (count - 1)) for i in range(count))
+    name, kind = plan_head(processor, plan)
+    corner = footprint.read((0, 0, 2, 2))
+    probe = processor.for_map(corner)
+    processor = dates.bucketed(processor, probe, edge=max(footprint.height, footprint.width))
+    size, batch_size = processor.stream_size(probe), dates.windows_together(processor, probe, batch_size)
+    dates.check_memory(processor, probe)
+    tiling = Tiling(height=footprint.height, width=footprint.width, size=size, overlap=overlap)
+
+    def run(records: list[Record]) -> Sequence[Any]:
+        return _over_dates(model, processor, records, plan, name, kind, tiling.batch_size(batch_size))
+
+    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    windows = read_windows(footprint, tiling, run, prepare=processor.for_map, **options)
+    return windows, canvas(footprint, tiling, plan, probability=probability)
 
 
-def blend_weights(starts: tuple[int, ...], size: int) -> Float[np.ndarray, "n size"]:
-    """Weights of n windows along one axis; over the windows that cover a pixel they sum to one."""
-    weights = np.ones((len(starts), size))
-    for i, (first, second) in enumerate(itertools.pairwise(starts)):
-        shared = first + size - second
-        if shared > 0:
-            rise = np.sin(np.pi / 2 * (np.arange(shared) + 0.5) / shared) ** 2  # flat at both ends: no crease at a seam
-            weights[i, size - shared :] *= rise[::-1]
-            weights[i + 1, :shared] *= rise
-    total = np.zeros(starts[-1] + size)
-    for start, weight in zip(starts, weights, strict=True):
-        total[start : start + size] += weight
-    return np.stack([w / total[s : s + size] for s, w in zip(starts, weights, strict=True)]).astype(np.float32)
+def canvas(footprint: Footprint, tiling: Tiling, plan: Plan, *, probability: bool = False) -> Canvas:
+    """What a head has to know of a footprint to join its windows."""
+    return Canvas(
+        tiling=tiling,
+        grid=footprint.grid,
+        gsd_m=gsd_of(footprint),
+        question=plan.asked,
+        subjects=plan.legend,
+        quantity=plan.quantity,
+        probability=probability,
+    )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Tiling:
-    """The windows of a scene.
+def gsd_of(footprint: Footprint) -> float:
+    """Metres of a pixel's edge, of the first sensor; NaN where unknown."""
+    return float(next(iter(footprint.read((0, 0, 1, 1)).observations.values())).gsd_m)
 
-    Attributes:
-        height, width: of the scene in pixels.
-        size: window edge in pixels.
-        overlap: least share of the edge that neighbours have in common.
+
+def read_windows(
+    footprint: Footprint,
+    tiling: Tiling,
+    run: Callable[[list[Record]], Sequence[Any]],
+    *,
+    prepare: Callable[[Record], Record] = lambda record: record,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> Iterator[Window]:
+    """Runs a model over the windows of a footprint, row by row from the top left.
+
+    Args:
+        footprint: of any size.
+        tiling: its windows.
+        run: a value for each of up to `tiling.batch_size(batch_size)` windows; never called with none.
+        prepare: takes from a window what the model does not read; what it leaves decides where there is data.
+        batch_size: most windows to run at once.
+        progress: show a bar on stderr.
+
+    Raises:
+        UserError: after the last window, where none held data.
     """
-
-    height: int
-    width: int
-    size: int
-    overlap: float = 0.25
-
-    @functools.cached_property
-    def rows(self) -> tuple[int, ...]:
-        """First pixel row of each row of windows."""
-        return window_starts(self.height, self.size, self.overlap)
-
-    @functools.cached_property
-    def columns(self) -> tuple[int, ...]:
-        """First pixel column of each column of windows."""
-        return window_starts(self.width, self.size, self.overlap)
-
-    def __len__(self) -> int:
-        return len(self.rows) * len(self.columns)
-
-    def batch_size(self, most: int) -> int:
-        """Windows to run at once: at most `most`, and such that a row of windows is cut with little left over."""
-        return math.ceil(len(self.columns) / math.ceil(len(self.columns) / most))
-
-    def batches(self, most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """(row of windows, columns of windows) from the top left on; no batch crosses to the next row."""
-        size = self.batch_size(most)
-        for i in range(len(self.rows)):
-            for j in range(0, len(self.columns), size):
-                yield i, tuple(range(j, min(j + size, len(self.columns))))
+    anything = False
+    with tqdm(total=len(tiling), unit="window", disable=None if progress else True, leave=False) as bar:
+        for i, columns in tiling.batches(batch_size):
+            records = [prepare(record) for record in _cut(footprint, tiling, i, columns)]
+            valid = [_any_valid(record, tiling.size) for record in records]
+            full = [k for k, seen in enumerate(valid) if seen.any()]  # on windows without data no time is spent
+            values = dict(zip(full, run([records[k] for k in full]), strict=True)) if full else {}
+            anything = anything or bool(full)
+            bar.update(len(columns))
+            for k, j in enumerate(columns):
+                yield Window(row=i, column=j, valid=valid[k], value=values.get(k))
+    if not anything:
+        raise UserError("Every pixel of the scene is nodata. Check the file's nodata value and its masks.")
 
 
-class StripBlender:
-    """Adds up weighted windows in a strip as high as one window and hands out the rows that no later window touches.
+def _over_dates(
+    model: FoundationModel,
+    processor: Processor,
+    records: list[Record],
+    plan: Plan,
+    name: str,
+    kind: type[Head],
+    batch: int,
+) -> Sequence[Any]:
+    """Values of windows; those of a long series are put together from chunks of its dates, weighed by what they show."""
+    values, weights = list[Sequence[Any]](), list[list[float]]()
+    for part in zip(*(dates.chunks(processor, record) for record in records), strict=True):
+        samples = [processor.prompt(record, plan.asked, plan.answer) for record in part]
+        values.append(run_windows(model, samples, batch, name, kind, plan.spans))
+        if all(one is record for one, record in zip(part, records, strict=True)):
+            return values[0]
+        weights.append([float(_seen_pixels(record)) for record in part])
+    table = np.array(weights)
+    return [kind.over_dates([each[i] for each in values], table[:, i]) for i in range(len(records))]
 
-    Memory is `classes * size * width` floats, whatever the height of the scene.
-    """
 
-    def __init__(self, tiling: Tiling, classes: int):
-        self.tiling = tiling
-        self._row_weights = blend_weights(tiling.rows, tiling.size)
-        self._column_weights = blend_weights(tiling.columns, tiling.size)
-        self._strip = np.zeros((classes, tiling.size, max(tiling.width, tiling.size)), np.float32)
+def run_windows(
+    model: FoundationModel, samples: list[Sample], batch: int, name: str, kind: type[Head], spans: int
+) -> Sequence[Any]:
+    """Values of up to `batch` windows, padded to exactly that many so that one compilation serves all."""
+    padded = samples + [samples[0]] * (batch - len(samples))
+    return kind.decode(forward(model, stack(padded)).outputs[name], spans)[: len(samples)]
 
-    def add(self, i: int, j: int, values: Float[np.ndarray, "m size size"]) -> None:
-        """Adds the window in row i and column j of the windows; rows come in order."""
-        left = self.tiling.columns[j]
-        weight = self._row_weights[i][:, None] * self._column_weights[j]
-        self._strip[:, :, left : left + self.tiling.size] += values * weight
 
-    def finish(self, i: int) -> tuple[int, Float[np.ndarray, "m rows width"]]:
-        """What is final once row i of the windows is in: (first pixel row, values); moves the strip on."""
-        rows, last = self.tiling.rows, i == len(self.tiling.rows) - 1
-        step = (self.tiling.height if last else rows[i + 1]) - rows[i]
-        done = self._strip[:, :step, : self.tiling.width].copy()
-        if not last:
-            kept = max(self.tiling.size - step, 0)
-            self._strip[:, :kept] = self._strip[:, self.tiling.size - kept :].copy()
-            self._strip[:, kept:] = 0
-        return rows[i], done
+def _seen_pixels(record: Record) -> int:
+    return sum(int(each.valid.sum()) for each in record.observations.values())
+
+
+def _cut(footprint: Footprint, tiling: Tiling, i: int, columns: tuple[int, ...]) -> list[Record]:
+    """The windows of one batch out of a single read: neighbours share pixels, and files are read by blocks."""
+    top, lefts, size = tiling.rows[i], [tiling.columns[j] for j in columns], tiling.size
+    together = RecordFootprint(footprint.read((top, lefts[0], size, lefts[-1] - lefts[0] + size)))
+    return [
+        dataclasses.replace(
+            together.read((0, left - lefts[0], size, size)), location_deg=footprint.location((top, left, size, size))
+        )
+        for left in lefts
+    ]
+
+
+def _any_valid(record: Record, size: int) -> Bool[np.ndarray, "h w"]:
+    """Pixels at which some sensor has data at some date."""
+    valid = np.zeros((size, size), bool)
+    for observation in record.observations.values():
+        seen = observation.valid.any(axis=-3)
+        if seen.shape == valid.shape:
+            valid |= seen
+    return valid

@@ -164,11 +164,11 @@ class Terminal:
         if self.out is None:
             print("(a map is kept with --out FOLDER)")
             return
-        from rsfm.answer.products import write_map
+        from rsfm.answer.products import write_parts
         from rsfm.commands.outputs import output_folder
 
         suffix = "" if self.maps == 0 else f"_{self.maps + 1}"
         with output_folder(self.out) as folder:
-            names = write_map(folder, self.talk.answer, self.talk.footprint, suffix)
+            names = write_parts(folder, self.talk.answer, self.talk.footprint, suffix)
         self.maps += 1
         print(f"wrote {', '.join(names)} to {self.out}")

@@ -99,10 +99,12 @@ def predict(
         how["wavelengths_um"] = read_wavelengths(wavelengths)
     footprint = open_footprint(scenes, sensors=sensor, dates=date, **how)  # before jax: errors come at once
     from rsfm import pretrained
+    from rsfm.answer.disk import check_disk
     from rsfm.answer.products import write_products
     from rsfm.commands.outputs import output_folder, print_json
     from rsfm.models.generate import Sampling
     from rsfm.text import forms
+    from rsfm.text.questions import plain
 
     sampling = Sampling(temperature=temperature, seed=seed, beams=beams)
     if form:
@@ -119,6 +121,8 @@ def predict(
 
     sensors = [scene.sensor.name for scene in footprint.scenes]
     about = {"scenes": list(scenes), "sensors": sensors, "checkpoint": checkpoint}
+    if out is not None:
+        check_disk(out, footprint, [session.asked(plain(question)) for question in ask], probability=probability)
     if out is None:
         found, names = answers(), []
     else:

@@ -14,7 +14,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from rsfm.errors import UserError
-from rsfm.heads.base import Head, Widths
+from rsfm.heads.base import Head
+from rsfm.heads.spans import Widths
 from rsfm.nn.linear import Linear
 from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens

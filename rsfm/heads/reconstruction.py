@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from rsfm.heads.base import Head, Widths
+from rsfm.heads.base import Head
+from rsfm.heads.spans import Widths
 from rsfm.nn.linear import Linear
 from rsfm.nn.rope import days_since_first, ground_angles
 from rsfm.nn.transformer import Transformer, TransformerConfig

@@ -2,8 +2,8 @@
 
 from rsfm.processor.asked import Asked
 from rsfm.processor.config import HeadSlots, ProcessorConfig
-from rsfm.processor.plan import Plan
 from rsfm.processor.processor import Processor
 from rsfm.processor.taught import Taught, View, view_of
+from rsfm.tasks import Plan
 
 __all__ = ["Asked", "HeadSlots", "Plan", "Processor", "ProcessorConfig", "Taught", "View", "view_of"]

@@ -7,6 +7,7 @@ import dataclasses
 import math
 
 SMALLEST = 0.002  # share of the scene below which a class's odds are not told apart
+WIDEST = 0.9  # of the scene: an interval from almost nothing to almost all says nothing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,12 +43,13 @@ class MapCalibration:
     source: str = ""
 
     def interval(self, share: float) -> tuple[float, float] | None:
-        """Both ends of the 90 % interval about a share of the pixels with data."""
+        """Both ends of the 90 % interval about a share of the pixels with data; None where it would say nothing."""
         band = next((band for band in self.bands if share <= band.up_to), None)
         if band is None:
             return None
         low, high = expit(logit(share) - band.below), expit(logit(share) + band.above)
-        return (0.0 if low <= SMALLEST else min(low, share)), (1.0 if high >= 1 - SMALLEST else max(high, share))
+        low, high = (0.0 if low <= SMALLEST else min(low, share)), (1.0 if high >= 1 - SMALLEST else max(high, share))
+        return None if high - low > WIDEST else (low, high)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

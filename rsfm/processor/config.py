@@ -71,6 +71,10 @@ class ProcessorConfig:
     images: ImageLayout | None = None
     heads: dict[str, HeadSlots] = dataclasses.field(default_factory=_slots)
 
+    def head(self, token: str) -> str:
+        """The name of the head that a special token opens; "" where the checkpoint has none."""
+        return next((name for name, own in self.heads.items() if HEADS[own.kind or name].token == token), "")
+
     def slots(self, token: str) -> int:
         """How many of a special token a text may hold; 0 where no head of the model is opened by it."""
         opened = (own.slots for name, own in self.heads.items() if HEADS[own.kind or name].token == token)

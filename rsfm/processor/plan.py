@@ -1,37 +1,29 @@
 """How a map is asked of the model, and what a checkpoint that does not say what it was taught is taken to know."""
 
-import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 from rsfm.errors import UserError
 from rsfm.processor.asked import Asked, cue_words, question_words, resolve
 from rsfm.processor.config import ProcessorConfig
 from rsfm.processor.taught import ANYTHING, Taught, View
 from rsfm.processor.vocabulary import SILENT, SYNONYMS
-from rsfm.quantities import Quantity
-from rsfm.tasks.dialogue import MASK
-from rsfm.tasks.segmentation import map_question
-from rsfm.tasks.value_map import value_map_turn
+from rsfm.tasks import TASKS, GroundTask, Plan
 
 _LISTED = ("map", "area", "presence", "share")  # kinds that a class of any name can be asked for
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The turn that asks the model for a map, worded as in training, whatever the user's wording.
+def ground_plan(config: ProcessorConfig, asked: Asked) -> Plan | None:
+    """The turn for a question whose answer lies on the ground and is read window by window; None for any other.
 
-    Attributes:
-        legend: classes of the map, all of them.
-        asked: the question.
-        answer: its forced answer: "water <mask> trees <mask>".
-        quantity: of a map of numbers, which is made of classes of them.
+    Raises:
+        UserError: more classes than the checkpoint reads at once, or a quantity that it has one number of.
     """
-
-    legend: tuple[str, ...]
-    asked: str
-    answer: str
-    quantity: Quantity | None = None
+    task: Any = None if asked.entry is None else TASKS.get(asked.entry.task)
+    if asked.entry is None or not isinstance(task, GroundTask) or not config.head(task.opens):
+        return None
+    return _within(config, task.plan(asked.entry.subjects, asked.subjects, config.quantities))
 
 
 def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
@@ -40,12 +32,7 @@ def legend_plan(config: ProcessorConfig, legend: Sequence[str]) -> Plan:
     Raises:
         UserError: more classes than the checkpoint maps at once.
     """
-    if len(legend) > config.slots(MASK):
-        raise UserError(
-            f"The question names {len(legend)} classes; this checkpoint maps at most {config.slots(MASK)} at once."
-        )
-    answer = " ".join(f"{name} {MASK}" for name in legend)
-    return Plan(legend=tuple(legend), asked=map_question(legend), answer=answer)
+    return _planned(config, "segmentation", legend)
 
 
 def quantity_plan(config: ProcessorConfig, name: str) -> Plan:
@@ -54,15 +41,21 @@ def quantity_plan(config: ProcessorConfig, name: str) -> Plan:
     Raises:
         UserError: the quantity is one number a scene.
     """
-    quantity = next((each for each in config.quantities if each.name and each.name.lower() == name.lower()), None)
-    legend = quantity.map_legend if quantity else ()
-    if quantity is None or not legend or len(legend) > config.slots(MASK):
+    return _planned(config, "value_map", (name,))
+
+
+def _planned(config: ProcessorConfig, name: str, subjects: Sequence[str]) -> Plan:
+    task: Any = TASKS[name]
+    assert isinstance(task, GroundTask)
+    return _within(config, task.plan(subjects, subjects, config.quantities))
+
+
+def _within(config: ProcessorConfig, plan: Plan) -> Plan:
+    if plan.spans > config.slots(plan.token):
         raise UserError(
-            f'This checkpoint has one {name} for a scene and no map of it. Ask "What is the {name}?", '
-            "or fine-tune on maps of it (the task value_map)."
+            f"The question names {plan.spans} classes; this checkpoint maps at most {config.slots(plan.token)} at once."
         )
-    question, answer = value_map_turn(quantity.name, legend)
-    return Plan(legend=legend, asked=question, answer=answer, quantity=quantity)
+    return plan
 
 
 def read(config: ProcessorConfig, question: str, view: View) -> Asked:

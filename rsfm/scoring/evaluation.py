@@ -15,6 +15,7 @@ from rsfm.errors import UserError, lookup
 from rsfm.metrics import bootstrap_interval
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Processor
+from rsfm.processor.plan import ground_plan
 from rsfm.tasks import TASKS, Task
 from rsfm.types import Answer, Record
 
@@ -192,9 +193,8 @@ def result_row(
 
 
 def _mapped(processor: Processor, question: str, record: Record) -> bool:
-    """Whether a question is answered by a map."""
-    entry = processor.asked(question, record).entry
-    return entry is not None and entry.task in ("segmentation", "value_map")
+    """Whether the answer to a question lies on the ground."""
+    return ground_plan(processor.config, processor.asked(question, record)) is not None
 
 
 def _answered(

@@ -13,6 +13,7 @@ from rsfm.tasks.forecasting import Forecasting
 from rsfm.tasks.grounding import Grounding
 from rsfm.tasks.instruction import Instruction
 from rsfm.tasks.multilabel import Multilabel
+from rsfm.tasks.plan import GroundTask, Plan
 from rsfm.tasks.regression import Regression
 from rsfm.tasks.scene import Scene
 from rsfm.tasks.segmentation import Segmentation
@@ -20,7 +21,7 @@ from rsfm.tasks.value_map import ValueMapping
 from rsfm.tasks.vqa import Vqa
 from rsfm.types import Record
 
-__all__ = ["TASKS", "Dialogue", "Task", "converse", "merge"]
+__all__ = ["TASKS", "Dialogue", "GroundTask", "Plan", "Task", "converse", "merge"]
 
 TASKS: dict[str, Task] = {
     task.name: task

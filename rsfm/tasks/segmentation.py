@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from rsfm import metrics as scores
+from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK, Dialogue, pick, plain, regions
+from rsfm.tasks.plan import Plan
 from rsfm.types import OTHER, Answer, Mask, Record
 
 ALL = ("Map the land cover: {names}.", "Segment the land cover: {names}.", "Draw a map of these classes: {names}.")
@@ -23,6 +25,7 @@ class Segmentation:
     """
 
     name = "segmentation"
+    opens = MASK
     higher_is_better: Mapping[str, bool] = dict.fromkeys(("miou", "overall_accuracy", "class_accuracy", "kappa"), True)
 
     def __init__(self, *, subset: float = 0.15, single: float = 0.15) -> None:
@@ -53,6 +56,10 @@ class Segmentation:
     def question(self, record: Record) -> str:
         """Asks for the full legend, in its order."""
         return map_question(record.mask.legend if record.mask else ())
+
+    def plan(self, known: Sequence[str], wanted: Sequence[str], quantities: Sequence[Quantity]) -> Plan:
+        """The whole legend, whichever classes are wanted: one map of a scene answers all questions about its classes."""
+        return Plan(legend=tuple(known), asked=map_question(known), answer=_masks(known))
 
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n k"]:
         """One flattened confusion matrix a block; its last row and column stand for "none of the legend"."""
@@ -90,9 +97,12 @@ def _ask(mask: Mask, chosen: Sequence[int], questions: Sequence[str], rng: np.ra
     either = tuple(tuple(sorted({int(slot[i]) for i in classes})) for classes in mask.either)
     slot = np.concatenate([slot, len(names) + np.arange(len(either)), [-1]])  # class_index -1 reads the last entry
     question = pick(questions, rng).format(names=", ".join(names))
-    answer = " ".join(f"{name} {MASK}" for name in names)
     asked = Mask(class_index=slot[mask.class_index], legend=tuple(names), either=either)
-    return Dialogue(turns=((question, answer),), spans=regions(asked))
+    return Dialogue(turns=((question, _masks(names)),), spans=regions(asked))
+
+
+def _masks(names: Sequence[str]) -> str:
+    return " ".join(f"{name} {MASK}" for name in names)
 
 
 def _one_class(mask: Mask, rng: np.random.Generator) -> int:

@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from rsfm import metrics as scores
 from rsfm.errors import UserError
-from rsfm.quantities import classes_between
+from rsfm.quantities import Quantity, classes_between
 from rsfm.tasks.dialogue import MASK, Dialogue, regions
+from rsfm.tasks.plan import Plan
 from rsfm.tasks.segmentation import blocks
 from rsfm.types import Answer, Mask, Record
 
@@ -26,6 +27,7 @@ class ValueMapping:
     """
 
     name = "value_map"
+    opens = MASK
     higher_is_better: Mapping[str, bool] = {
         "rmse": False,
         "mae": False,
@@ -61,6 +63,22 @@ class ValueMapping:
     def question(self, record: Record) -> str:
         """The one way to ask."""
         return value_map_turn(record.value_map.name if record.value_map else "value", ())[0]
+
+    def plan(self, known: Sequence[str], wanted: Sequence[str], quantities: Sequence[Quantity]) -> Plan:
+        """The classes between the edges of the quantity that is wanted.
+
+        Raises:
+            UserError: the quantity is one number a scene.
+        """
+        name = wanted[0].lower()
+        quantity = next((each for each in quantities if each.name and each.name.lower() == name), None)
+        if quantity is None or not quantity.map_legend:
+            raise UserError(
+                f'This checkpoint has one {name} for a scene and no map of it. Ask "What is the {name}?", '
+                "or fine-tune on maps of it (the task value_map)."
+            )
+        question, answer = value_map_turn(quantity.name, quantity.map_legend)
+        return Plan(legend=quantity.map_legend, asked=question, answer=answer, quantity=quantity)
 
     def statistics(self, record: Record, answer: Answer) -> Float[np.ndarray, "n 8"]:
         """The sums of SUMS of each block; a labelled pixel that the answer leaves out is taken at the map's mean.

@@ -14,12 +14,14 @@ import pytest
 from flax import nnx
 
 from experiments import seams
-from rsfm.answer import maps
+from rsfm.answer import windows
 from rsfm.answer.batches import forward, stack
 from rsfm.answer.footprint import RecordFootprint, open_footprint
-from rsfm.answer.maps import class_probabilities, map_rows
+from rsfm.answer.maps import map_rows
 from rsfm.answer.predict import predict
 from rsfm.errors import UserError
+from rsfm.heads.mask.scene import class_probabilities
+from rsfm.heads.scene import Tiling
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig
@@ -123,7 +125,7 @@ def test_steps_across_seams_are_no_larger_than_elsewhere(processor: Processor) -
     def step_ratio(overlap: float) -> float:
         parts = list(map_rows(model, processor, RecordFootprint(record), PLAN, overlap=overlap))
         step = np.abs(np.diff(np.concatenate([part.probability for part in parts], axis=1), axis=2)).mean((0, 1))
-        starts = maps.Tiling(height=96, width=200, size=SIZE, overlap=overlap).columns
+        starts = Tiling(height=96, width=200, size=SIZE, overlap=overlap).columns
         seams = sorted({edge - 1 for start in starts for edge in (start, start + SIZE) if 0 < edge < 200})
         elsewhere = np.setdiff1d(np.arange(len(step)), seams)
         return float(step[seams].mean() / step[elsewhere].mean())
@@ -148,13 +150,13 @@ def test_all_nodata_is_told(processor: Processor) -> None:
 
 def test_windows_without_data_are_not_run(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    original = maps.run_windows
+    original = windows.run_windows
     monkeypatch.setattr(
-        maps, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest)
+        windows, "run_windows", lambda m, samples, *rest: ran.append(len(samples)) or original(m, samples, *rest)
     )
     record = without(scene(64, 200), slice(None), slice(60, None))
     predict(Standin(), processor, record, QUESTION)
-    assert sum(ran) < len(maps.Tiling(height=64, width=200, size=SIZE)) / 2
+    assert sum(ran) < len(Tiling(height=64, width=200, size=SIZE)) / 2
 
 
 def test_one_compilation_serves_every_window(processor: Processor) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rsfm.answer.regions import classes_opened, of_one_legend, without_tokens
+from rsfm.answer.regions import of_one_legend, subjects_opened, without_tokens
 from rsfm.processor import Taught, View
 
 VIEW = View(sensors=(("aerial_rgb", 1.0),))
@@ -27,13 +27,11 @@ KNOWN = (
     ],
 )
 def test_the_words_before_a_token_name_the_class(text: str, plain: str, classes: tuple[str, ...]) -> None:
-    said, opened = classes_opened(text, KNOWN, VIEW)
-    asked = of_one_legend(opened)
-    assert said == plain == without_tokens(text)
+    asked = of_one_legend(subjects_opened(text, "<mask>", KNOWN, VIEW))
+    assert without_tokens(text) == plain
     assert (asked.subjects if asked else ()) == classes
 
 
 def test_classes_of_a_second_legend_are_left_out() -> None:
-    _, opened = classes_opened("water <mask> roof <mask> trees <mask>", KNOWN, VIEW)
-    asked = of_one_legend(opened)
+    asked = of_one_legend(subjects_opened("water <mask> roof <mask> trees <mask>", "<mask>", KNOWN, VIEW))
     assert asked is not None and asked.subjects == ("water", "trees")

@@ -19,7 +19,7 @@ from rsfm.errors import UserError
 from rsfm.models.foundation import FoundationModel
 from rsfm.pretrained import Pretrained, load
 from rsfm.processor import HeadSlots, Processor, ProcessorConfig, Taught
-from rsfm.processor.calibration import MapCalibration, ShareBand
+from rsfm.processor.calibration import WIDEST, MapCalibration, ShareBand, logit
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
 from rsfm.text.tokenizer import TextTokenizer
@@ -91,7 +91,10 @@ def agree(asked: Session, legend: tuple[str, ...], subsets: list[tuple[str, ...]
     for name in legend:
         share = pixels(whole, name).mean()
         hectares = asked.ask(f"How many hectares of {name} are there?").values[0]
-        assert hectares.value == pytest.approx(share * ground, rel=1e-6, abs=1e-9) and hectares.value <= ground
+        assert hectares.value == pytest.approx(
+            share * ground, rel=1e-4, abs=1e-9
+        )  # pixels of a tile differ a little in ground
+        assert hectares.value <= ground * (1 + 1e-9)
         assert asked.ask(f"What percent of the image is {name}?").values[0].value == pytest.approx(100 * share)
         said = asked.ask(f"Is there any {name}?", form="yes/no").text
         present = asked.processor.config.maps.get("land cover", MapCalibration(places=0)).present
@@ -106,8 +109,8 @@ def test_a_class_is_one_set_of_pixels_however_it_is_asked(processor: Processor, 
 
 def test_a_legend_is_mapped_once(processor: Processor, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    original = maps.scene_map
-    monkeypatch.setattr(session, "scene_map", lambda *a, **k: calls.append(1) or original(*a, **k))
+    original = maps.joined
+    monkeypatch.setattr(session, "joined", lambda *a, **k: calls.append(1) or original(*a, **k))
     asked = Session(Bands(), processor, record)
     for question in (
         "Map the water.",
@@ -188,9 +191,10 @@ def test_a_form_binds_what_a_map_says(processor: Processor, record: Record) -> N
 def test_an_interval_holds_its_share_and_stays_a_share(mapped: float, below: float, above: float, up_to: float) -> None:
     trust = MapCalibration(places=1, bands=(ShareBand(up_to=up_to, below=below, above=above, n=20),))
     ends = trust.interval(mapped)
-    assert (ends is None) == (mapped > up_to)
     if ends is not None:
-        assert 0 <= ends[0] <= mapped <= ends[1] <= 1
+        assert mapped <= up_to and 0 <= ends[0] <= mapped <= ends[1] <= 1 and ends[1] - ends[0] <= WIDEST
+    else:
+        assert mapped > up_to or below + above > 2 * logit((1 + WIDEST) / 2) - 1e-6
 
 
 # --- the shipped checkpoint on every scene of the data folder

@@ -180,18 +180,17 @@ def _radar_twins(folders: list[Path]) -> dict[str, Path]:
 def _optical(folder: Path, facts: dict) -> tuple[Observation, GeoGrid]:
     sensor = SENSORS["sentinel2_l2a"]
     bands = {
-        band.name: RasterFile("bigearthnet", folder / f"{folder.name}_{band.name}.tif", size=SIZE)
+        band.name: RasterFile("bigearthnet", folder / f"{folder.name}_{band.name}.tif", sensor=sensor, size=SIZE)
         for band in sensor.bands
     }
     values = np.concatenate([raster.values for raster in bands.values()], -1) * np.float32(REFLECTANCE)
-    valid = np.logical_and.reduce([raster.valid for raster in bands.values()]) & (values != 0).any(-1)
+    valid = (np.nan_to_num(values) != 0).any(-1)
     date = days_since_2000(facts["acquisition_date"])
     return observe(sensor, values[None], valid=valid[None], time_days=[date], gsd_m=GSD_M), bands["B02"].grid
 
 
 def _radar(folder: Path) -> Observation:
-    rasters = [RasterFile("bigearthnet", folder / f"{folder.name}_{name}.tif", size=SIZE) for name in ("VV", "VH")]
-    values = np.concatenate([raster.values for raster in rasters], -1)
-    valid = np.logical_and.reduce([raster.valid for raster in rasters])
+    sensor, files = SENSORS["sentinel1_grd"], [folder / f"{folder.name}_{name}.tif" for name in ("VV", "VH")]
+    values = np.concatenate([RasterFile("bigearthnet", file, sensor=sensor, size=SIZE).values for file in files], -1)
     date = days_since_2000(_facts(folder)["acquisition_time"])
-    return observe(SENSORS["sentinel1_grd"], values[None], valid=valid[None], time_days=[date], gsd_m=GSD_M)
+    return observe(sensor, values[None], time_days=[date], gsd_m=GSD_M)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.datasets.reading import RasterFile, class_numbers
 from rsfm.data.datasets.rows import Rows
 from rsfm.data.reading.grids import location
 from rsfm.errors import UserError
@@ -13,7 +13,6 @@ from rsfm.types import Mask, Record
 
 LEGEND = ("roof", "pavement", "low vegetation", "tree", "soil", "water")
 TABLES = {"train": "train_files.csv", "val": "validation_files.csv", "test": "test_files.csv"}
-NODATA = -32768.0
 GSD_M = 30.0
 
 
@@ -49,18 +48,16 @@ class EnmapPotsdam(Dataset):
 
     def __getitem__(self, i: int) -> Record:
         image, mask = self.tiles[self.check_index(i)]
-        picture, label = (RasterFile(self.info.name, self.folder / name) for name in (image, mask))
         sensor = SENSORS["enmap"]
+        picture = RasterFile(self.info.name, self.folder / image, sensor=sensor)
+        label = RasterFile(self.info.name, self.folder / mask)
         if picture.values.shape[-1] != len(sensor.bands) or picture.values.shape[:2] != label.values.shape[:2]:
             raise UserError(
                 f"{self.info.name}: {image} is {picture.values.shape} and {mask} {label.values.shape}; expected one grid and "
                 f"{len(sensor.bands)} bands. Fetch the tile again."
             )
         day = days_since_2000(picture.tags["start_time"]) if "start_time" in picture.tags else float("nan")
-        numbers = np.where(
-            picture.values == NODATA, np.float32(np.nan), picture.values
-        )  # in deep water bands of dark pixels
-        values = numbers[None] * np.float32(sensor.scale)
+        values = picture.values[None] * np.float32(sensor.scale)
         return Record(
             id=f"{self.info.name}/{image.rpartition('/')[2].removesuffix('.tif')}",
             observations={
@@ -68,7 +65,7 @@ class EnmapPotsdam(Dataset):
             },
             location_deg=location(picture.grid),
             grid=picture.grid,
-            mask=Mask(class_index=label.values[..., 0].astype(np.int64) - 1, legend=LEGEND),
+            mask=Mask(class_index=np.maximum(class_numbers(label.values[..., 0]) - 1, -1), legend=LEGEND),
         )
 
     def group(self, i: int) -> str:

@@ -75,7 +75,8 @@ class Gedi(Dataset):
 
     def __getitem__(self, i: int) -> Record:
         self.check_index(i)
-        sensor, picture = SENSORS["hls"], RasterFile(self.info.name, self.folder / PICTURE)
+        sensor = SENSORS["hls"]
+        picture = RasterFile(self.info.name, self.folder / PICTURE, sensor=sensor)
         _check(self.folder / PICTURE, picture.values, self.values)
         numbers = picture.values[..., FIRST:LAST]
         valid = picture.valid & (numbers > 0).all(-1)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo, read_error
-from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.datasets.reading import RasterFile, class_numbers
 from rsfm.data.datasets.splits import crossed, parted
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
@@ -128,7 +128,7 @@ class HlsWorldCover(Dataset):
             sensor.scale
         )
         unknown = [float("nan")] * len(files)
-        clear = np.stack([_clear(file["fmask"]) for file in files])
+        clear = np.stack([_clear(class_numbers(file["fmask"])) for file in files])
         elevation = first["cop_dem"][None, ..., None]
         return Record(
             id=f"hls_worldcover306/{self.kind}{rows[0]['file'].removesuffix('.tif')}",
@@ -146,10 +146,10 @@ class HlsWorldCover(Dataset):
 
     def _mask(self, bands: Mapping[str, np.ndarray]) -> Mask:
         if self.kind == "flood_":
-            return Mask(class_index=bands["water_mask"].astype(np.int64), legend=FLOOD_LEGEND)
+            return Mask(class_index=class_numbers(bands["water_mask"]), legend=FLOOD_LEGEND)
         cover = _classes(bands["worldcover"])
         if self.kind == "":
-            cover = cover_at_date(cover, bands["fmask"].astype(np.int64), bands["water_mask"] == 1)
+            cover = cover_at_date(cover, class_numbers(bands["fmask"]), bands["water_mask"] == 1)
         return Mask(class_index=cover, legend=LEGEND)
 
     def _raster(self, file: str) -> dict[str, Float[np.ndarray, "h w"]]:
@@ -195,16 +195,15 @@ def cover_at_date(
     return np.where(_clear(fmask) & ((fmask & SNOW) == 0), dated, -1)
 
 
-def _clear(fmask: np.ndarray) -> Bool[np.ndarray, "h w"]:
-    bits = fmask.astype(np.int64)
-    return ((bits & (CLOUD | SHADOW)) == 0) & (bits != FILL)
+def _clear(fmask: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    return ((fmask & (CLOUD | SHADOW)) == 0) & (fmask != FILL)
 
 
 def _classes(codes: Float[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     """WorldCover's codes as indices of LEGEND, -1 for any other number."""
     table = np.full(256, -1)
     table[list(WORLDCOVER)] = np.arange(len(WORLDCOVER))
-    return table[np.clip(codes, 0, 255).astype(np.int64)]
+    return table[np.clip(class_numbers(codes), 0, 255)]
 
 
 def _by_footprint(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.datasets.reading import RasterFile, class_numbers
 from rsfm.data.reading.grids import location, moved
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
@@ -59,7 +59,7 @@ class LandsatChange(Dataset):
         self.check_index(i)
         sensor = SENSORS["landsat7_etm"]
         pair = np.stack([self.values[..., :BANDS], self.values[..., BANDS : 2 * BANDS]]) / np.float32(255)
-        label = self.values[..., -1].astype(np.int64)
+        label = class_numbers(self.values[..., -1])
         seen = observe(sensor, pair, time_days=[days_since_2000(date) for date in DATES], gsd_m=GSD_M)
         return Record(
             id=f"{self.info.name}/{self.split}",

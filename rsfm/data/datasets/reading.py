@@ -6,16 +6,15 @@ h w pixels · c bands
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.enums
-import rasterio.errors
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from rsfm.data.datasets.base import read_error
+from rsfm.data.reading.geotiff import GeoRaster, Source
 from rsfm.data.reading.memory import check_fits
-from rsfm.data.reading.opening import gdal, open_array, open_image, open_raster
+from rsfm.data.reading.nodata import no_data
+from rsfm.data.reading.opening import open_array, open_image
 from rsfm.errors import UserError
-from rsfm.types import GeoGrid
+from rsfm.types import Sensor
 
 _BYTES = 16  # a number of a raster: as stored, as float32, and its checks
 
@@ -46,12 +45,12 @@ def read_array(name: str, path: Path) -> np.ndarray:
 
 
 class RasterFile:
-    """The pixels, grid, validity and tags of one georeferenced file, read at once.
+    """The pixels, grid, validity and tags of one raster, read at once by the reader of users' files.
 
     Attributes:
-        values: float32 [h, w, c], as stored.
-        valid: [h, w], False where a band is the file's nodata value or not a number.
-        grid: map grid; crs None where the file has none.
+        values: float32 [h, w, c], as stored: a data set knows its own scale. NaN where a band has nothing.
+        valid: [h, w], whether any band has something.
+        grid: map grid of the file as stored; crs None where it has none.
         tags: the file's metadata.
         names: of the bands, None where the file gives a band none.
     """
@@ -59,41 +58,44 @@ class RasterFile:
     values: Float[np.ndarray, "h w c"]
     valid: Bool[np.ndarray, "h w"]
 
-    def __init__(self, name: str, path: Path, *, size: tuple[int, int] | None = None, nodata: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        *,
+        sensor: Sensor | None = None,
+        size: tuple[int, int] | None = None,
+        nodata: bool = True,
+    ) -> None:
         """Reads the file.
 
         Args:
             name: the dataset, for error messages.
             path: the file.
-            size: (height, width) to resample to, bilinear, on the same footprint; None as stored.
-            nodata: False where the file's nodata number is also a real value (255 = white in a picture).
+            sensor: the instrument, whose fills mean nothing, declared or not; None for labels.
+            size: (height, width) to enlarge to, bilinear, on the same footprint; None as stored.
+            nodata: False where the file's nodata number or alpha is also a real value (255 = white in a picture).
+
+        Raises:
+            UserError: not there, damaged, complex, of no allowed format, or too large for the memory.
         """
-        try:
-            with gdal(), open_raster(path) as source:
-                shape = None if size is None else (source.count, *size)
-                check_fits(path, shape or (source.count, *source.shape), _BYTES)
-                data = source.read(out_shape=shape, resampling=rasterio.enums.Resampling.bilinear)
-                mask = source.dataset_mask(out_shape=size) if nodata else np.full(data.shape[1:], 255, np.uint8)
-                self.grid = grid_of(source)
-                self.tags = dict(source.tags())
-                self.names: tuple[str | None, ...] = source.descriptions
-        except rasterio.errors.RasterioIOError as error:
-            if not path.exists():
-                raise UserError(
-                    f"{name}: expected the raster {path}, found nothing. Fetch the dataset again."
-                ) from None
-            raise read_error(name, path, error) from error
-        self.values = np.ascontiguousarray(np.moveaxis(data, 0, -1).astype(np.float32))
-        finite = np.isfinite(self.values).all(-1)
-        self.valid = (mask > 0) & finite
-        self.values = np.where(np.isfinite(self.values), self.values, np.float32(0.0))
+        if not path.exists():
+            raise UserError(f"{name}: expected the raster {path}, found nothing. Fetch the dataset again.")
+        raster = GeoRaster([Source(path=path)])
+        raster = raster if nodata else raster.with_alpha_as_band()
+        header = raster.header
+        check_fits(path, (header.count, *(size or (header.height, header.width))), _BYTES)
+        stored, there = raster.read((0, 0, header.height, header.width), size)
+        raster.close()
+        there = there if nodata else np.isfinite(stored)
+        if sensor is not None:
+            fills = no_data(sensor, sensor.bands, header.dtype, converted=True, plausible_zero=True).fills
+            there = there & ~np.isin(stored, fills)
+        self.grid, self.tags, self.names = raster.grid, dict(header.tags), header.descriptions
+        self.values = np.where(there, stored, np.float32(np.nan)).astype(np.float32)
+        self.valid = np.asarray(there.any(-1))
 
 
-def grid_of(source: rasterio.DatasetReader) -> GeoGrid:
-    """The GeoGrid of an open file; the CRS as "EPSG:n" where it has a number, else WKT."""
-    crs = None
-    if source.crs:
-        code = source.crs.to_epsg()
-        crs = f"EPSG:{code}" if code else source.crs.to_wkt()
-    t = source.transform
-    return GeoGrid(crs=crs, transform=(t.a, t.b, t.c, t.d, t.e, t.f), height=source.height, width=source.width)
+def class_numbers(values: Float[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """The whole numbers of a label, -1 where it has none."""
+    return np.where(np.isnan(values), -1, np.nan_to_num(values)).astype(np.int64)

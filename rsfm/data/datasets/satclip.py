@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo, read_error
-from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.datasets.reading import RasterFile, class_numbers
 from rsfm.errors import UserError
 from rsfm.sensors import SENSORS
 from rsfm.sensors.observe import observe
@@ -92,7 +92,8 @@ class SatclipS2(Dataset):
     def __getitem__(self, i: int) -> Record:
         patch, place = self.patches[self.check_index(i)]
         sensor = SENSORS["sentinel2_l2a"]
-        picture, weak = (RasterFile(self.info.name, self.folder / f"{patch}{end}.tif") for end in ("", "_dw"))
+        picture = RasterFile(self.info.name, self.folder / f"{patch}.tif", sensor=sensor)
+        weak = RasterFile(self.info.name, self.folder / f"{patch}_dw.tif")
         if picture.values.shape[-1] != len(sensor.bands) or weak.values.shape != (*picture.values.shape[:2], 2):
             raise UserError(
                 f"{self.info.name}: {patch}.tif is {picture.values.shape} and {patch}_dw.tif {weak.values.shape}; expected "
@@ -100,7 +101,7 @@ class SatclipS2(Dataset):
             )
         valid = picture.valid & (picture.values > 0).all(-1)
         values = (picture.values - added_offset(picture.values, valid)) * np.float32(sensor.scale)
-        seen, confidence = weak.values[..., 0].astype(np.int64), weak.values[..., 1] / 255
+        seen, confidence = class_numbers(weak.values[..., 0]), weak.values[..., 1] / 255
         cloud = (seen == SNOW) & (snow_index(values) < SNOW_INDEX)
         known = (confidence >= LEAST_CONFIDENCE) & ~cloud & (seen < len(LEGEND))
         return Record(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rsfm.data.datasets.base import Dataset, DatasetInfo
-from rsfm.data.datasets.reading import RasterFile
+from rsfm.data.datasets.reading import RasterFile, class_numbers
 from rsfm.data.datasets.splits import crossed, parted
 from rsfm.data.reading.grids import location
 from rsfm.data.reading.units import calibrate
@@ -102,7 +102,7 @@ class TerraMesh(Dataset):
             grid=cover.grid,
             mask=None
             if self.kind == "ndvi_"
-            else Mask(class_index=cover.values[..., 0].astype(np.int64) - 1, legend=LEGEND),
+            else Mask(class_index=np.maximum(class_numbers(cover.values[..., 0]) - 1, -1), legend=LEGEND),
             value_map=self._ndvi(tile) if self.kind == "ndvi_" else None,
         )
 
@@ -113,13 +113,12 @@ class TerraMesh(Dataset):
         path = self.folder / FOLDERS[self.kind][sensor] / f"{tile}.tif"
         if sensor == "elevation" and not path.is_file():
             return None
-        raster = RasterFile(self.info.name, path, nodata=sensor != "aerial_rgb")
+        raster = RasterFile(self.info.name, path, sensor=SENSORS[sensor], nodata=sensor != "aerial_rgb")
         return _observation(SENSORS[sensor], raster, raster.tags.get("datetime", date), path)
 
     def _ndvi(self, tile: str) -> ValueMap:
         raster = RasterFile(self.info.name, self.folder / "NDVI" / f"{tile}.tif")
-        values = np.where(raster.valid, raster.values[..., 0], np.float32(np.nan))
-        return ValueMap(values=values, **dataclasses.asdict(NDVI))
+        return ValueMap(values=raster.values[..., 0], **dataclasses.asdict(NDVI))
 
 
 def _held_out(part: str) -> str:
@@ -131,7 +130,7 @@ def _held_out(part: str) -> str:
 def _observation(sensor: Sensor, raster: RasterFile, date: str | None, path: Path) -> Observation:
     values, valid = raster.values, raster.valid
     if sensor.name != "elevation":
-        valid = valid & (values != 0).any(-1)
+        valid = valid & (np.nan_to_num(values) != 0).any(-1)
     time_days = float("nan") if date is None or sensor.name == "elevation" else days_since_2000(date)
     bands = ("elevation",) if sensor.name == "elevation" else None
     if sensor.family == "optical":

@@ -154,7 +154,7 @@ class GeoRaster:
     def read(
         self, window: Window, shape: tuple[int, int] | None = None
     ) -> tuple[Shaped[np.ndarray, "h w c"], Bool[np.ndarray, "h w c"]]:
-        """Stored numbers and where each band is valid. Shrinking to `shape` averages."""
+        """Stored numbers and where each band is valid. Shrinking to `shape` averages, enlarging is bilinear."""
         values, valid = [], []
         for source in self.sources:
             with reading(source.path), self._lock:
@@ -195,12 +195,13 @@ class GeoRaster:
     def _read_source(
         self, source: Source, window: Window, shape: tuple[int, int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        dataset = self._open(f"{source.path} {bool(shape)}", source, Resampling.bilinear, averaged=bool(shape))
+        mixing = _mixing(window, shape)
+        averaged = mixing == Resampling.average
+        dataset = self._open(f"{source.path} {averaged}", source, Resampling.bilinear, averaged=averaged)
         indexes = list(source.indexes or _data_indexes(dataset))
         area = _rasterio_window(window)
         out = (len(indexes), *(shape or (window[2], window[3])))
-        resampling = Resampling.average if shape else Resampling.nearest
-        values = np.moveaxis(dataset.read(indexes, window=area, out_shape=out, resampling=resampling), 0, -1)
+        values = np.moveaxis(dataset.read(indexes, window=area, out_shape=out, resampling=mixing), 0, -1)
         if any(dataset.colorinterp[i - 1] == ColorInterp.alpha for i in indexes):  # asked for as a band like others
             valid = np.ones(values.shape, bool) if dataset.nodata is None else values != dataset.nodata
             if isinstance(dataset, WarpedVRT):  # outside of the file all is zero, and no mask tells it
@@ -210,7 +211,7 @@ class GeoRaster:
         else:
             valid = np.moveaxis(dataset.read_masks(indexes, window=area, out_shape=out), 0, -1) > 0
         if source.mask is not None:
-            layer = dataset.read(source.mask, window=area, out_shape=out[1:], resampling=resampling).astype(np.float32)
+            layer = dataset.read(source.mask, window=area, out_shape=out[1:], resampling=mixing).astype(np.float32)
             valid = valid & (layer >= np.ceil(layer.max() * _PURE))[..., None] & (layer > 0)[..., None]
         if _zero_is_plausible(dataset, values.dtype):
             valid = np.broadcast_to(valid.any(-1, keepdims=True), valid.shape)
@@ -295,6 +296,13 @@ def _data_indexes(dataset: Any) -> tuple[int, ...]:
 def _rasterio_window(window: Window) -> RasterioWindow:
     row, column, height, width = window
     return RasterioWindow(column, row, width, height)
+
+
+def _mixing(window: Window, shape: tuple[int, int] | None) -> Resampling:
+    """How the pixels of a window become those of a shape."""
+    if shape is None:
+        return Resampling.nearest
+    return Resampling.bilinear if shape[0] > window[2] or shape[1] > window[3] else Resampling.average
 
 
 def _zero_is_plausible(dataset: Any, dtype: np.dtype) -> bool:

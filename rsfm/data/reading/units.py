@@ -25,6 +25,7 @@ _MEDIAN: dict[str, tuple[float, float]] = {
     "m": (-11000.0, 9000.0),
 }
 _DECIBEL = (-60.0, 30.0)
+_LEAST = {"reflectance": 2e-3, "display": 2e-3, "K": 100.0}  # medians below are no ground that anybody looks at
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,7 @@ def calibrate(
                 f"{where}: the file's own scale is {own[0][0]:g}, its offset {own[1][0]:g}. Set --scale and --offset."
             )
         _check_own(sensor, where, own[1], product, lowered)
+        _check_not_applied(where, bands, own, sample)
         note = f"scale {own[0][0]:g}, offset {own[1][0]:g}: as the file says"
         return Calibration(scale=own[0], offset=own[1], notes=(note,))
     if unit is None and dtype.kind == "f":
@@ -215,6 +217,22 @@ def _check_own(sensor: Sensor, where: str, offsets: np.ndarray, product: str, ta
         f'{rule.offset if said[0] else 0:g}. Set unit="dn_offset" (offset {rule.offset:g}) or '
         'unit="dn_no_offset" (--unit), whichever is true.'
     )
+
+
+def _check_not_applied(
+    where: str, bands: Sequence[Band], own: tuple[np.ndarray, np.ndarray], sample: np.ndarray | None
+) -> None:
+    """Refuses a file whose own scale was applied when it was written: its numbers are the unit, and scaled they are next to nothing."""
+    least = _LEAST.get(bands[0].unit)
+    if sample is None or least is None or not np.isfinite(sample).any():
+        return
+    stored = float(np.nanmedian(np.abs(sample)))
+    scaled = float(np.nanmedian(np.abs(sample * own[0] + own[1])))
+    if scaled < least <= stored <= _MEDIAN[bands[0].unit][1]:
+        raise UserError(
+            f"{where}: the file's own scale is {own[0][0]:g}, by which its numbers of {stored:.3g} become {scaled:.2g}: it seems to be "
+            f"applied already. Set --scale 1 (in Python scale=1) if so, or --scale {own[0][0]:g}."
+        )
 
 
 def check_range(where: str, bands: Sequence[Band], values: Float[np.ndarray, "n c"], *, converted: bool) -> None:

@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 
 from rsfm.data.addresses import check_local
 from rsfm.data.writing.lock import hidden_home, only_writer
+from rsfm.data.writing.space import free_bytes
 from rsfm.data.writing.swap import clear, new_scratch, publish
 from rsfm.errors import UserError
 
@@ -197,7 +198,5 @@ def _numbered(error: BaseException | None) -> int | None:
 
 
 def _free_mb(folder: Path) -> str:
-    try:
-        return f"{shutil.disk_usage(folder).free / 2**20:.0f} MB free"
-    except OSError:
-        return "free space unknown"
+    free = free_bytes(folder)
+    return "free space unknown" if free is None else f"{free / 1e6:,.1f} MB free"

@@ -8,6 +8,7 @@ mixture density: Bishop 1994 (NCRG/94/004); quantiles: Koenker & Bassett 1978; a
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,13 +19,15 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
 from rsfm.errors import lookup
-from rsfm.heads.base import Fit, Head, Part, Passage, Spans, Terms, Widths
+from rsfm.heads.base import Head
+from rsfm.heads.spans import Fit, Part, Passage, Spans, Terms, Widths
+from rsfm.heads.value import files
 from rsfm.heads.value.losses import VALUE_LOSSES, own_loss
 from rsfm.heads.value.numbers import distribution, number, standardized
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
-from rsfm.types import Memory, Record, Tokens, Value
+from rsfm.types import Answer, Memory, Record, Tokens, Value
 
 LEVELS = (0.01, 0.05, *(round(0.1 + 0.05 * i, 2) for i in range(17)), 0.95, 0.99)
 ONE = math.log(math.e - 1)  # softplus(ONE) = 1: the spread of standardized values
@@ -106,6 +109,36 @@ class ValueHead(Head):
     def answer(cls, outputs: Mapping[str, Any], passage: Passage) -> Part:
         """The number in its unit, with its interval where the quantity is known."""
         return number(outputs, passage)
+
+    @classmethod
+    def to_json(cls, answer: Answer) -> dict[str, Any]:
+        """Each number with its interval and unit."""
+        return files.value_json(answer)
+
+    @classmethod
+    def write(cls, answer: Answer, folder: Path, suffix: str) -> list[str]:
+        """values.tif, where there is a number for each pixel."""
+        return files.value_files(folder, answer, suffix)
+
+    @classmethod
+    def draw(cls, answer: Answer, ax: Any, *, alpha: float) -> None:
+        """A map of numbers with a bar of its colours."""
+        files.draw_values(ax, answer)
+
+    @classmethod
+    def layers(cls, answer: Answer) -> dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]:
+        """`values` of a map of numbers: value, low and high."""
+        return files.value_layers(answer)
+
+    @classmethod
+    def coordinates(cls, answer: Answer) -> dict[str, list[str]]:
+        """What the layers of `values` are."""
+        return {} if answer.value_map is None else {"layer": list(files.LAYERS)}
+
+    @classmethod
+    def rows(cls, answer: Answer) -> list[tuple[str, str]]:
+        """Each number with its interval."""
+        return files.value_rows(answer)
 
     def mixed(self, spans: Float[Array, "b v d"], tokens: Tokens) -> Float[Array, "b v o"]:
         """The raw outputs, float32."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from rsfm.heads.base import Fit, Part, Passage
+from rsfm.heads.spans import Fit, Part, Passage
 from rsfm.nn.distributions import Distribution, Mixture, Normal, from_bins, from_quantiles
 from rsfm.quantities import Quantity, check_unit, find, interval, units_pattern
 from rsfm.quantities import text as value_text

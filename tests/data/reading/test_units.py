@@ -127,3 +127,25 @@ def test_plausible_values_pass(sensor: str, value: float) -> None:
     bands = SENSORS[sensor].bands
     check_range("x.tif", bands, np.full((100, len(bands)), value, np.float32), converted=False)
     check_range("x.tif", bands, np.full((100, len(bands)), np.nan, np.float32), converted=False)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "scale", "refused"),
+    [
+        ((0.02, 0.4), 1e-4, True),  # reflectance already, the tag left over
+        ((200.0, 4000.0), 1e-4, False),
+        ((0.02, 0.4), 1.0, False),
+        ((0.002, 0.04), 0.5, False),  # dark after all
+    ],
+)
+def test_a_scale_that_was_applied_already_is_refused(numbers: tuple[float, float], scale: float, refused: bool) -> None:
+    sensor = SENSORS["sentinel2_l2a"]
+    sample = np.random.default_rng(0).uniform(*numbers, (100, len(sensor.bands))).astype(np.float32)
+    how = {"where": "a.tif", "dtype": np.dtype(np.float32), "unit": None, "sample": sample}
+    options = {"scales": [scale] * len(sensor.bands), **how}
+    if refused:
+        with pytest.raises(UserError, match="applied already. Set --scale 1"):
+            calibrate(sensor, sensor.bands, **options)
+        assert (calibrate(sensor, sensor.bands, **options | {"scale": 1.0}).scale == 1).all()
+    else:
+        assert calibrate(sensor, sensor.bands, **options).scale[0] == np.float32(scale)

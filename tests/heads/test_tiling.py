@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsfm.answer.windows import StripBlender, Tiling, blend_weights, window_starts
 from rsfm.errors import UserError
+from rsfm.heads.scene import StripBlender, Tiling, blend_weights, window_starts
 
 LENGTHS = st.integers(1, 300)
 SIZES = st.integers(1, 64)

@@ -1,6 +1,7 @@
 """A map that no memory holds is refused in one line before any window is read."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import rasterio
 from rasterio.windows import Window
 
 from rsfm.answer.footprint import open_footprint
-from rsfm.answer.maps import collected
-from rsfm.answer.readings import value_map
-from rsfm.answer.size import check_map, check_strip
-from rsfm.answer.windows import Tiling
 from rsfm.data.reading import memory
 from rsfm.errors import UserError
+from rsfm.heads.mask.scene import collected
+from rsfm.heads.scene import Canvas, Tiling
+from rsfm.heads.scene.size import check_map, check_strip
+from rsfm.heads.value.scene import value_map
 from rsfm.quantities import Quantity
 
 
@@ -38,11 +39,12 @@ def write_huge(folder: Path, side: int) -> Path:
 def test_a_huge_sparse_scene_is_refused_before_the_first_window(tmp_path: Path) -> None:
     huge = open_footprint([write_huge(tmp_path, 400_000)], sensors=["sentinel2_l2a"], scale=1e-4)
     expected = "The map of the scene: its 400,000 x 400,000 numbers take 960.0 GB, .* Cut the scene into parts"
+    canvas = Canvas(tiling=Tiling(height=huge.height, width=huge.width, size=128), subjects=("water", "trees"))
     with pytest.raises(UserError, match=expected):
-        collected(huge, ("water", "trees"), never())
+        collected(never(), canvas)
     height = Quantity(name="height", unit="m", center=5.0, scale=2.0, map_edges=(0.0, 5.0, 10.0))
     with pytest.raises(UserError, match="take 2,720.0 GB"):
-        value_map(huge, "Map the height.", height, never())
+        value_map(never(), dataclasses.replace(canvas, quantity=height))
 
 
 @pytest.mark.parametrize(("probability", "free_gb", "fits"), [(False, 20, True), (True, 20, False), (True, 30, True)])
@@ -53,7 +55,9 @@ def test_what_is_held_beside_the_map_counts(
     monkeypatch.setattr(memory, "available_bytes", lambda: int(free_gb * 1e9 / memory.SHARE * 0.8))
     footprint = open_footprint([write_huge(tmp_path, 40_000)], sensors=["sentinel2_l2a"], scale=1e-4)
     with contextlib.nullcontext() if fits else pytest.raises(UserError, match="take 22.4 GB"):
-        check_map(footprint, 2, probability=probability)
+        check_map(
+            Canvas(tiling=Tiling(height=footprint.height, width=footprint.width, size=128)), 2, probability=probability
+        )
 
 
 def test_a_row_of_windows_fits_too() -> None:

@@ -5,17 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsfm.answer.areas import ClassAreas
-from rsfm.answer.footprint import RecordFootprint
-from rsfm.sensors import SENSORS
-from rsfm.sensors.observe import observe
-from rsfm.types import Record
-
-
-def footprint(height: int, width: int, gsd_m: float = 10.0) -> RecordFootprint:
-    values = np.full((1, height, width, 3), 0.2, np.float32)
-    seen = observe(SENSORS["sentinel2_l2a"], values, time_days=[9000.0], gsd_m=gsd_m, bands=("B02", "B03", "B04"))
-    return RecordFootprint(Record(id="flat", observations={"sentinel2_l2a": seen}))
+from rsfm.heads.mask.areas import ClassAreas
+from rsfm.heads.scene import Canvas, Tiling
 
 
 @given(seed=st.integers(0, 99), cut=st.integers(1, 19), gsd_m=st.sampled_from((0.5, 10.0, 30.0)))
@@ -23,7 +14,7 @@ def test_strips_add_up_to_the_pixels_of_the_map(seed: int, cut: int, gsd_m: floa
     rng = np.random.default_rng(seed)
     index, valid = rng.integers(-1, 3, (20, 14)), rng.random((20, 14)) < 0.7
     index[~valid] = -1
-    areas = ClassAreas(3, footprint(20, 14, gsd_m))
+    areas = ClassAreas(3, Canvas(tiling=Tiling(height=20, width=14, size=8), gsd_m=gsd_m))
     for first in range(0, 20, cut):
         areas.add(first, index[first : first + cut], valid[first : first + cut])
     expected = [np.count_nonzero(index == i) * gsd_m**2 / 1e4 for i in range(3)]
