@@ -6,6 +6,7 @@ r s places down and right, a patch of the tokenizer each · d width of the encod
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,8 +15,9 @@ from jaxtyping import Array, Bool, Float
 
 from rsfm.answer.batches import stack
 from rsfm.answer.footprint import Footprint
-from rsfm.answer.windows import StripBlender, Tiling
 from rsfm.errors import UserError
+from rsfm.heads.scene.blending import StripBlender
+from rsfm.heads.scene.tiling import Tiling
 from rsfm.models.foundation import FoundationModel
 from rsfm.processor import Processor
 from rsfm.tasks.captioning import QUESTIONS
@@ -64,7 +66,7 @@ class Places:
     grid: GeoGrid | None
 
 
-def embed(model: FoundationModel, processor: Processor, footprint: Footprint, **options: int | float) -> Embedding:
+def embed(model: FoundationModel, processor: Processor, footprint: Footprint, **options: Any) -> Embedding:
     """All features of a scene in memory; see `strips`."""
     places, rows = strips(model, processor, footprint, **options)
     return Embedding(features=np.concatenate([np.moveaxis(part, 0, -1) for _, part in rows]), grid=places.grid)
