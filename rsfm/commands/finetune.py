@@ -92,9 +92,10 @@ def finetune(
         series: the pictures are dates of one place.
         out: run folder.
         split: to train on.
-        validation: split whose losses and scores are written to evaluation.jsonl ten times in a run, or every
-            --train.eval_every steps; of your own pictures the blocks held out for it. The result is the state that is best by
-            --train.watch, the first task's first score; the run ends after --train.patience looks without a better one.
+        validation: split whose losses are written to evaluation.jsonl ten times in a run, or every --train.eval_every steps. With
+            --train.watch "scene/accuracy" the scores of that task are, too, and the result is the state that is best by it;
+            --train.patience 4 ends the run after so many looks without a better one. Both are set for your own pictures, whose
+            blocks held out for it are looked at.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.
@@ -266,7 +267,7 @@ def report(trained: Any, config: Any, out: Path, command: str) -> None:
     from rsfm.data.labels.description import Description, is_description
     from rsfm.scoring.report import judged, write_report
 
-    source, held = config.data[0], [each.split for each in config.validation]
+    source, held = config.data[0], [each.split for each in config.validation if config.train.watch]
     model = trained.model
     if jax.process_index() != 0:
         return
@@ -341,6 +342,7 @@ def experiment(
     """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
     import jax
 
+    from rsfm.data.labels.description import is_description
     from rsfm.data.training.opening import open_records
     from rsfm.data.training.transforms import AugmentConfig
     from rsfm.processor.targets import fitted
@@ -369,7 +371,7 @@ def experiment(
     source = dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length)
     still = dataclasses.replace(augment, flip=False, rotate=False)
     train = TrainConfig(steps=steps, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
-    if validation:  # the best of ten looks at the first task's score
+    if validation and is_description(Path(source.dataset)):  # your own: the best of ten looks at the first task's score
         train = dataclasses.replace(train, watch=first_score(tasks, TASKS), patience=PATIENCE)
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
