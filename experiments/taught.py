@@ -3,6 +3,8 @@
 Command:   python -m experiments.taught rsfm/checkpoints/nano nano_maps nano
 Data:      the training splits that the configs name, newest first.
 
+Maps are those of the legends that processor.json holds: a data set's own, learned from besides, is not asked for.
+
 What `rsfm train` and `rsfm finetune` write themselves, for a checkpoint that was released before they did.
 """
 
@@ -30,7 +32,10 @@ def main(folder: tyro.conf.Positional[Path], configs: tyro.conf.Positional[tuple
     """
     processor = load_foundation(folder).processor
     sources = [source for config in configs for source in load_config(config).data]
-    config = dataclasses.replace(processor.config, taught=taught(sources, processor.config), format=FORMAT)
+    legends = processor.config.legends
+    entries = taught(sources, processor.config)
+    entries = tuple(entry for entry in entries if entry.task != "segmentation" or not legends or entry.name in legends)
+    config = dataclasses.replace(processor.config, taught=entries, format=FORMAT)
     write(folder, Processor(config, processor.text))
 
 

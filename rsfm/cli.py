@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "chat": ("rsfm.commands.chat", "chat", "talk about a scene in the terminal, turn by turn"),
     "embed": ("rsfm.commands.embed", "embed", "the encoder's features of scenes: a map or a table of vectors"),
     "train": ("rsfm.commands.train", "train", "train a model from a config file, or resume it"),
+    "pretrain": ("rsfm.commands.pretrain", "pretrain", "train an encoder on a folder of unlabelled images"),
     "finetune": ("rsfm.commands.finetune", "finetune", "train a checkpoint further on a data set"),
     "evaluate": ("rsfm.commands.evaluate", "evaluate", "score a checkpoint on a data set's split"),
     "score": ("rsfm.commands.score", "score", "score anybody's file of answers, captions, boxes or counts"),

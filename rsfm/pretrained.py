@@ -399,11 +399,12 @@ def _named(folder: Path) -> str:
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder of a checkpoint; a bare name means a shipped one."""
+    """The folder of a checkpoint; a bare name means a shipped one, a run folder the checkpoint that the run left in it."""
     folder = Path(name_or_folder)
     check_local(folder)
     if folder.is_dir():
-        return folder
+        left = folder / "model"
+        return left if (left / "model.safetensors").is_file() and (folder / "checkpoints").is_dir() else folder
     if folder.is_file():
         raise UserError(
             f"{folder}: expected a checkpoint folder, found a file. Give the folder that holds {', '.join(FILES)}."

@@ -122,6 +122,9 @@ class Session:
             made = self._on_ground(asked, plan, question)
         else:
             made = self._in_words(asked, question, form, max_new_tokens)
+        if asked.left_out:
+            line = f"{self.name} was not taught {', '.join(asked.left_out)}: no pixel is given to it"
+            made = dataclasses.replace(made, notes=(*made.notes, line))
         made = self.trusted(dataclasses.replace(made, question=question))
         return readings.formed(made, asked.kind, form)
 

@@ -35,4 +35,4 @@ def command_line(
 
 
 def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return "--" + name.rstrip("_").replace("_", "-")  # "from_" stands for a word that Python keeps to itself

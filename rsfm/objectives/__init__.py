@@ -9,12 +9,14 @@ from rsfm.objectives.base import Objective, Reading, Terms
 from rsfm.objectives.contrast import Contrast, ContrastConfig
 from rsfm.objectives.dialogue import Dialogue, DialogueConfig
 from rsfm.objectives.hiding import HidingConfig
+from rsfm.objectives.latent import Latent, LatentConfig
 from rsfm.objectives.masked import Masked, MaskedConfig
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "dialogue": Dialogue,
     "contrast": Contrast,
     "masked": Masked,
+    "latent": Latent,
 }
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "Dialogue",
     "DialogueConfig",
     "HidingConfig",
+    "Latent",
+    "LatentConfig",
     "Masked",
     "MaskedConfig",
     "Objective",

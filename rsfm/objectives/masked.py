@@ -38,6 +38,21 @@ class MaskedConfig:
     head: str = "reconstruction"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guess:
+    """Attributes:
+    predicted: by the head, by the name of the target.
+    targets: what they should be; no gradient goes through them.
+    hidden: places that were hidden; of them mask and position are meant.
+    aux: scalars of the model's forward pass.
+    """
+
+    predicted: dict[str, Float[Array, "b n _"]]
+    targets: dict[str, Float[Array, "b n _"]]
+    hidden: Tokens
+    aux: dict[str, Array]
+
+
 class Masked(Objective):
     """Squared error of each target, whitened over the batch, at the places that were hidden."""
 
@@ -46,8 +61,16 @@ class Masked(Objective):
 
     def __call__(self, student: Reading, teacher: Reading | None, key: Array) -> Terms:
         """ "masked_tokens", "masked_encoded", ...: each a mean over hidden places."""
+        guess = self.predict(student, teacher, key)
+        losses = {
+            f"masked_{name}": _error(guess.predicted[name], guess.targets[name], guess.hidden) for name in guess.targets
+        }
+        return Terms(losses=losses, aux=guess.aux)
+
+    def predict(self, student: Reading, teacher: Reading | None, key: Array) -> "Guess":
+        """What the student makes of the hidden places, and what the teacher, or without one the student itself, sees there."""
         model, sample = student.model, student.sample
-        head = _head(model, self.config)
+        head = _head(model, self.config, type(self).__name__.lower())
         seen, parts = self._hidden(sample.observations, key)
         encoded, aux = model.encode(seen, sample.location_deg)
         guide = (teacher or student).model
@@ -55,11 +78,8 @@ class Masked(Objective):
         places = {name: _places(model.tokenize(name, parts[name]), whole[name]) for name in parts}
         hidden, names = concatenate(list(places.values())), list(parts)
         predicted = head.predict(concatenate(list(encoded.values())), hidden)
-        targets = self._targets(guide, sample, whole, names)
-        losses = {}
-        for name in self.config.targets:
-            losses[f"masked_{name}"] = _error(predicted[name], jax.lax.stop_gradient(targets[name]), hidden)
-        return Terms(losses=losses, aux=aux)
+        targets = jax.lax.stop_gradient(self._targets(guide, sample, whole, names))
+        return Guess(predicted=predicted, targets=targets, hidden=hidden, aux=aux)
 
     def _hidden(
         self, observations: Mapping[str, Observation], key: Array
@@ -85,20 +105,20 @@ class Masked(Objective):
         return targets
 
 
-def _head(model: Any, config: MaskedConfig) -> Any:
+def _head(model: Any, config: MaskedConfig, objective: str) -> Any:
     wrong = [name for name in config.targets if name not in TARGETS]
     if wrong:
-        raise unknown("target of the objective masked", wrong[0], TARGETS)
+        raise unknown(f"target of the objective {objective}", wrong[0], TARGETS)
     heads = model.heads
     if config.head not in heads:
         raise UserError(
-            f"objective masked: the model has no head '{config.head}'. Add one of kind 'reconstruction' to model.heads."
+            f"objective {objective}: the model has no head '{config.head}'. Add one of kind 'reconstruction' to model.heads."
         )
     head = heads[config.head].head
     missing = sorted(set(config.targets) - set(head.out))
     if missing:
         raise UserError(
-            f"objective masked: the head '{config.head}' predicts {sorted(head.out)}, not {missing[0]}. "
+            f"objective {objective}: the head '{config.head}' predicts {sorted(head.out)}, not {missing[0]}. "
             f"Add it to its options: outputs={{'{missing[0]}': 0}}."
         )
     return head
@@ -112,12 +132,16 @@ def _places(hidden: Tokens, whole: Tokens) -> Tokens:
 def _error(
     predicted: Float[Array, "b n o"], target: Float[Array, "b n o"], places: Tokens
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum over hidden places of the mean squared error, each channel of the target with mean 0 and deviation 1 over them."""
+    """Sum over hidden places of the mean squared error to the whitened target, and how many places there are."""
+    error = jnp.square(predicted - whitened(target, places)).mean(-1)
+    return jnp.where(places.mask, error, 0).sum(), places.mask.sum(dtype=jnp.float32)
+
+
+def whitened(target: Float[Array, "b n o"], places: Tokens) -> Float[Array, "b n o"]:
+    """Each channel of a target with mean 0 and deviation 1 over the places of the batch, float32."""
     where = places.mask[..., None]
-    units = places.mask.sum(dtype=jnp.float32)
-    count = jnp.maximum(units, 1.0)
+    count = jnp.maximum(places.mask.sum(dtype=jnp.float32), 1.0)
     target = jnp.where(where, target.astype(jnp.float32), 0)
     mean = target.sum((0, 1)) / count
     spread = jnp.sqrt(jnp.where(where, jnp.square(target - mean), 0).sum((0, 1)) / count + 1e-4)
-    error = jnp.square(predicted - (target - mean) / spread).mean(-1)
-    return jnp.where(places.mask, error, 0).sum(), units
+    return (target - mean) / spread

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from rsfm.processor.taught import ANYTHING, Taught, View
 from rsfm.processor.vocabulary import CUES, SILENT, SYNONYMS
+from rsfm.tasks.vocabularies import UNIONS
 
 # Tasks that teach each kind of answer.
 TEACHERS: dict[str, tuple[str, ...]] = {
@@ -47,12 +48,15 @@ class Asked:
         subjects: classes, quantities or things, by the names they were taught with; () = all, or none is needed.
         entry: where they were taught; for a map its subjects are the legend. None: not taught.
         unknown: words of the question that name or restrict something that was not taught.
+        left_out: names of a list of classes, "Map the land cover: a, b", that were not taught, beside others that were: no
+            pixel is given to them.
     """
 
     kind: str
     subjects: tuple[str, ...] = ()
     entry: Taught | None = None
     unknown: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def taught(self) -> bool:
@@ -73,7 +77,8 @@ def resolve(question: str, taught: Sequence[Taught], view: View) -> Asked:
     """
     known = tuple(entry for entry in taught if entry.covers(view))
     words = question_words(question)
-    wanting = words[: _list_start(question)]  # where cues are looked for
+    start = _list_start(question)
+    wanting = words[:start]  # where cues are looked for
     phrases = _phrases(known)
     cues = _cues()
     taken: dict[int, str] = {}  # place in the words -> the kind or the name that stands there
@@ -89,8 +94,13 @@ def resolve(question: str, taught: Sequence[Taught], view: View) -> Asked:
     unknown = _runs(words, taken) if len(words) < LONGEST else ("so many words",)
     kinds = {kind for _, kind in cued}
     kind = next((kind for kind, _ in CUES if kind in kinds), "")
-    names = tuple(dict.fromkeys(name for _, name in sorted(named) if name))
-    return _asked(kind, names, unknown, known)
+    names = _parts((name for _, name in sorted(named) if name), known)
+    asked = _asked(kind, names, unknown, known)
+    if asked.kind == "map" and asked.unknown and asked.subjects and start is not None:
+        before = _runs(wanting, taken)
+        listed = tuple(name for name in asked.unknown if name not in before)
+        return dataclasses.replace(asked, unknown=before, left_out=listed)
+    return asked
 
 
 def about(kind: str, names: Sequence[str], taught: Sequence[Taught], view: View) -> Asked:
@@ -99,7 +109,7 @@ def about(kind: str, names: Sequence[str], taught: Sequence[Taught], view: View)
     phrases = _phrases(known)
     found = {name: phrases.get(stems(question_words(name))) for name in names}
     unknown = tuple(name for name, match in found.items() if match is None)
-    return _asked(kind, tuple(dict.fromkeys(match for match in found.values() if match)), unknown, known)
+    return _asked(kind, _parts((match for match in found.values() if match), known), unknown, known)
 
 
 def _asked(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], known: Sequence[Taught]) -> Asked:
@@ -146,6 +156,13 @@ def _of_legend(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], know
             subjects = tuple(dict.fromkeys(classes))
             return Asked(kind=kind, subjects=subjects, entry=entry, unknown=unknown)
     return None
+
+
+def _parts(names: Iterable[str], known: Sequence[Taught]) -> tuple[str, ...]:
+    """The names once each; one of several classes, as "rangeland", is all of them where it is no class itself."""
+    taught = {name for entry in known for name in (entry.name, *entry.subjects)}
+    parts = (UNIONS.get(name, (name,)) if name not in taught else (name,) for name in names)
+    return tuple(dict.fromkeys(part for each in parts for part in each))
 
 
 def _holds(entry: Taught, names: tuple[str, ...], kind: str) -> bool:
@@ -198,6 +215,8 @@ def _phrases(known: Sequence[Taught]) -> dict[tuple[str, ...], str]:
     """Every name that was taught for these sensors, and the other names of the same things."""
     names = [name for entry in known for name in (entry.name, *entry.subjects) if name and name != ANYTHING]
     phrases = {stems(question_words(name)): name for name in reversed(names)}
+    unions = {name: stems(question_words(name)) for name, parts in UNIONS.items() if set(parts) <= set(names)}
+    phrases = {words: name for name, words in unions.items()} | phrases
     for group in SYNONYMS:
         alike = [stems(question_words(name)) for name in group]
         first = next((phrases[each] for each in alike if each in phrases), None)

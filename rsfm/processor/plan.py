@@ -67,7 +67,8 @@ def read(config: ProcessorConfig, question: str, view: View) -> Asked:
         quantity = next((q.name for q in config.quantities if q.name and q.name in asked.subjects), "")
         if quantity:
             quantity_plan(config, quantity)
-    listed = classes_listed(question) if asked.kind in _LISTED and not asked.taught else ()
+    known = asked.taught and not asked.left_out
+    listed = classes_listed(question) if asked.kind in _LISTED and not known else ()
     if asked.kind == "map" and not asked.taught and not listed:
         listed = ("land cover",)  # a checkpoint without a legend maps what it is asked for by name
     if not listed:

@@ -75,6 +75,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("snow and ice", "snow", "ice", "snow or ice", "ice and snow"),
     ("flooded vegetation", "wetland", "herbaceous wetland"),
     ("rangeland", "grassland", "grass"),
+    ("shrub", "shrubs", "shrubland", "scrub", "shrub and scrub", "bushes"),
     ("clouds", "cloud cover", "cloud"),
     ("harbor", "harbour"),
     ("live fuel moisture", "live fuel moisture content", "fuel moisture"),

@@ -9,6 +9,7 @@ from rsfm import metrics as scores
 from rsfm.quantities import Quantity
 from rsfm.tasks.dialogue import MASK, Dialogue, pick, plain, regions
 from rsfm.tasks.plan import Plan
+from rsfm.tasks.vocabularies import UNIONS
 from rsfm.types import OTHER, Answer, Mask, Record
 
 ALL = ("Map the land cover: {names}.", "Segment the land cover: {names}.", "Draw a map of these classes: {names}.")
@@ -121,6 +122,7 @@ def _in_legend(found: Mask | None, wanted: Mask) -> Int[np.ndarray, "h w"]:
         return np.full(shape, none)
     assert found.class_index.shape == shape, f"the answer's mask is {found.class_index.shape}, the record's {shape}"
     index = {plain(name): i for i, name in enumerate(wanted.legend)}
+    index = {part: i for name, i in index.items() for part in UNIONS.get(name, ())} | index
     table = np.array([index.get(plain(name), none) for name in found.legend] + [none])
     return table[np.where(found.class_index < 0, len(found.legend), found.class_index)]
 

@@ -44,6 +44,10 @@ COVER_BIGEARTHNET = (
     "inland waters", "marine waters",
 )  # fmt: skip
 
+# Names of any of several classes, in legends that have no such class. Esri's rangeland is open ground with grass or scattered
+# bushes (Karra et al. 2021).
+UNIONS: dict[str, tuple[str, ...]] = {"rangeland": ("grass", "shrub")}
+
 # The 19 classes before the 43: where tags fit both, the absence of a class that only the 43 know is not known.
 VOCABULARIES = (SCENES_AID, OBJECTS_DOTA, COVER_BIGEARTHNET, COVER_CORINE)
 

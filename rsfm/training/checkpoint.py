@@ -7,8 +7,9 @@ killed process left is not seen, and a step that is not what was written is set 
 import contextlib
 import logging
 import shutil
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,8 @@ from rsfm.data.writing.atomic import write_error
 from rsfm.data.writing.digests import add_digests, check_digests, has_digests, write_digests
 from rsfm.errors import UserError
 from rsfm.training.state import TrainState, dotted, model_arrays
+
+ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
 
 FORMAT = 1
 METADATA = "_CHECKPOINT_METADATA"  # to which Orbax adds the time when it names a step
@@ -48,6 +51,7 @@ class Checkpoints:
         for name in ("absl", "asyncio"):  # Orbax tells every file, and each error it raises as well
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.folder, self._failed = folder.absolute(), False
+        self._excepthook, sys.excepthook = sys.excepthook, _without_late_writes(sys.excepthook)
         self.notes = _set_aside_damaged(self.folder)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -70,6 +74,8 @@ class Checkpoints:
         finally:
             if self._failed:
                 self._sweep()
+            else:
+                sys.excepthook = self._excepthook
 
     @property
     def latest(self) -> int | None:
@@ -156,6 +162,19 @@ class Checkpoints:
             raise write_error(
                 self.folder, error, next_step="--resume goes on from the last whole checkpoint."
             ) from error
+
+
+def _without_late_writes(hook: ExceptHook) -> ExceptHook:
+    """The hook that prints errors, without those of arrays whose writing ends after another's failure closed the event loop.
+
+    Threads of tensorstore raise them where nobody can catch them, some after the failure has reached us.
+    """
+
+    def heard(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+            hook(kind, error, trace)
+
+    return heard
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from flax import nnx
 from rsfm.config import from_json, read_json, resolve
 from rsfm.data.datasets import DATASETS
 from rsfm.data.root import REPOSITORY, data_root
-from rsfm.data.training.opening import open_records
+from rsfm.data.training.opening import IMAGERY, open_records
 from rsfm.data.training.pipeline import Records, Source, make_batches
 from rsfm.errors import UserError, lookup, unknown
 from rsfm.heads import HEADS, head_kind, head_options
@@ -33,6 +33,7 @@ from rsfm.tasks import TASKS, converse
 from rsfm.text.tokenizer import TextTokenizer
 from rsfm.training.checkpoint import read_weights
 from rsfm.training.config import TrainConfig
+from rsfm.training.initial import taken
 from rsfm.training.lora import adapt, require_qwix, with_base
 from rsfm.training.state import Build, TrainState, model_arrays, with_arrays
 from rsfm.training.towers import check_tower, tower_tensors
@@ -74,7 +75,8 @@ class ExperimentConfig:
             default lies in the installed package.
         chat_template: conversations are laid out as the tokenizer's own template says, where it brings one; False: in
             our shorter way, without the system message that templates add.
-        init_from: a released checkpoint folder or a run folder whose weights to start from.
+        init_from: a released checkpoint folder or a run folder whose weights to start from, as far as the model has arrays of the
+            same names; which they are is printed.
         decoder = _weights_of_others(config, config.init_decoder)
         check_pinned("init_decoder", decoder)
         decoder_config(decoder)
@@ -255,10 +257,12 @@ def opener(config: ExperimentConfig) -> Any:
     def open_dataset(name: str, split: str, **where: Any) -> Records:
         if name in own:
             return own[name](data_root(), split)
+        if name in DATASETS or name == IMAGERY:
+            return open_records(name, split, **where)
         folder = config.resolve(name)
-        if name not in DATASETS and not folder.exists():
-            raise unknown("dataset", name, {*own, *DATASETS})
-        return open_records(name if name in DATASETS else str(folder), split, **where)
+        if not folder.exists():
+            raise unknown("dataset", name, {*own, *DATASETS, IMAGERY})
+        return open_records(str(folder), split, **where)
 
     return open_dataset
 
@@ -267,7 +271,8 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     """A new state with the weights that the config's `init_` fields name; the others stay as drawn from the seed."""
     weights = model_arrays(state)
     if config.init_from:
-        weights = restacked(_whole(config.resolve(config.init_from)), weights)
+        place = config.resolve(config.init_from)
+        weights = taken(restacked(_whole(place), weights), weights, config.init_from)
     for part, file in config.init_parts.items():
         tensors = restacked(_part(part, config.resolve(file)), weights)
         lacking = {name for name in weights if name == part or name.startswith(part + ".")} - tensors.keys()

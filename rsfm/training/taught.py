@@ -40,9 +40,9 @@ def taught(
     entries: list[Taught] = []
     seen: set[Taught] = set()
     for source in sources:
-        where: dict[str, Any] = {"data": source.root} if source.root else {}
-        where |= {"target": source.target} if source.target else {}
-        records = open_dataset(source.dataset, source.split, **where)
+        if not source.tasks:  # learned from without words
+            continue
+        records = open_dataset(source.dataset, source.split, **source.where())
         for i in range(0, len(records), max(1, math.ceil(len(records) / MOST_RECORDS))):
             for entry in _of_record(labelled(records[i], source), source, config):
                 if entry not in seen:

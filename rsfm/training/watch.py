@@ -4,6 +4,7 @@ Each holds a connection to the first, over which both send a byte a second. An e
 a process that died; a silence of HEARTBEAT seconds is one that stands still. The first ends then, and with it the rest.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -17,6 +18,7 @@ from jax.experimental import multihost_utils
 HEARTBEAT = 30.0  # seconds of silence, if RSFM_HEARTBEAT says no other; a process stopped for longer is given up
 LOST = 75  # exit code: EX_TEMPFAIL of sysexits.h, to be tried again
 _BEAT, _FAREWELL = b".", b"!"
+_FAREWELL_SECONDS = 5.0  # for the other to hang up
 
 
 class Watch:
@@ -51,15 +53,19 @@ class Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """Says farewell: this process ends as it should."""
+        """Says farewell: this process ends as it should.
+
+        A connection that is closed with bytes unread is broken off, and the farewell with it: the other has to hang up first.
+        """
         self._closing.set()
         self._thread.join()
         for peer in self._peers.values():
-            try:
+            with contextlib.suppress(OSError), peer:
+                peer.settimeout(min(_FAREWELL_SECONDS, self._patience))
                 peer.sendall(_FAREWELL)
-                peer.close()
-            except OSError:
-                pass
+                peer.shutdown(socket.SHUT_WR)
+                while peer.recv(4096):
+                    pass
 
     def _run(self) -> None:
         heard = dict.fromkeys(self._peers, time.monotonic())
@@ -74,8 +80,9 @@ class Watch:
 
     def _lives(self, number: int, peer: socket.socket, readable: bool, heard: dict[int, float]) -> bool:
         try:
-            peer.sendall(_BEAT)
             said = peer.recv(4096) if readable else None
+            if said is None or _FAREWELL not in said:
+                peer.sendall(_BEAT)
         except OSError:
             said = b""
         if said is not None and _FAREWELL in said:

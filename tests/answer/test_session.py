@@ -107,6 +107,16 @@ def test_a_class_is_one_set_of_pixels_however_it_is_asked(processor: Processor, 
     agree(Session(Bands(), processor, record), LEGEND, subsets)
 
 
+def test_a_listed_class_that_was_not_taught_gets_no_pixel_and_a_note(processor: Processor, record: Record) -> None:
+    asked = Session(Bands(), processor, record, name="ramps")
+    whole, listed = asked.ask("Map the land cover."), asked.ask("Map the land cover: water, clouds, crops.")
+    assert listed.mask is not None and listed.mask.legend == ("water", "crops")
+    for name in listed.mask.legend:
+        np.testing.assert_array_equal(pixels(listed, name), pixels(whole, name))
+    assert any("ramps was not taught clouds" in note for note in listed.notes)
+    assert not any("clouds" in note for note in whole.notes)
+
+
 def test_a_legend_is_mapped_once(processor: Processor, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     original = maps.joined

@@ -241,3 +241,16 @@ def test_a_checkpoint_of_another_model_is_refused(whole: Path) -> None:
         pytest.raises(UserError, match="not a checkpoint of this model"),
     ):
         checkpoints.restore(engine.abstract())
+
+
+def test_what_late_threads_of_a_failed_write_say_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tensorstore calls back into an event loop that the failure of another array has closed."""
+    printed: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: printed.append(error))
+    before, other = sys.excepthook, RuntimeError("another")
+    with Checkpoints(tmp_path / "checkpoints"):
+        for error in (RuntimeError("Event loop is closed"), other):
+            sys.excepthook(RuntimeError, error, None)
+    assert printed == [other] and sys.excepthook is before

@@ -64,7 +64,7 @@ def _grouped(paths: Sequence[Path], sensor: Sensor | None) -> list[list[Path]]:
         return [[path] for path in paths]
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
-        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
+        token = band_token(path, [sensor] if sensor else list(SHIPPED))
         stem = f"{path.parent}/{_RESOLUTION.sub('', path.stem)}"
         if token is None or path.suffix.lower() not in RASTER_SUFFIXES:
             return [[path] for path in paths]
@@ -98,7 +98,7 @@ def _open_group(group: list[Path], sensor: Sensor | None, times: int | None, all
         return list(cube.open_cube(header))
     raster = with_metadata(GeoRaster([Source(path=path, allow_vrt=allow_vrt)]), path)
     if raster.header.count == 1 and not any(raster.header.descriptions):
-        token = _band_token(path, [sensor] if sensor else list(SHIPPED))
+        token = band_token(path, [sensor] if sensor else list(SHIPPED))
         if token and (sensor or not any(character.isdigit() for character in token)):
             raster.header = dataclasses.replace(raster.header, descriptions=(token,))
     if sensor and len(sensor.bands) == raster.header.count + 1:
@@ -120,7 +120,7 @@ def stack_bands(files: Sequence[Path], sensor: Sensor | None, *, folder: Path, a
     chosen = sensor or _sensor_of(files, folder)
     found: dict[str, Path] = {}
     for path in files:
-        token = _band_token(path, [chosen])
+        token = band_token(path, [chosen])
         name = band_name(chosen, token, path.name) if token else None
         if name and (name not in found or _pixels(path, allow_vrt) > _pixels(found[name], allow_vrt)):
             found[name] = path
@@ -148,7 +148,8 @@ def with_metadata(raster: GeoRaster, path: Path) -> GeoRaster:
     return raster
 
 
-def _band_token(path: Path, sensors: Sequence[Sensor]) -> str | None:
+def band_token(path: Path, sensors: Sequence[Sensor]) -> str | None:
+    """The end of a file's name that is a band of one of the sensors; None where it is none."""
     stem = _RESOLUTION.sub("", path.stem)
     for parts in (2, 1):  # "SR_B4" before "B4"
         found = re.search(rf"(?:^|[_.-])((?:[A-Za-z0-9]+_){{{parts - 1}}}[A-Za-z0-9]+)$", stem)
@@ -164,7 +165,7 @@ def _sensor_of(files: Sequence[Path], folder: Path) -> Sensor:
         names = {
             band_name(sensor, token, path.name, own=not product_match(sensor, path.name))
             for path in files
-            if (token := _band_token(path, [sensor]))
+            if (token := band_token(path, [sensor]))
         }
         if len(sensor.bands) > 1 and names == {band.name for band in sensor.bands}:
             fits.append(sensor)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rsfm.data.datasets import DATASETS
 from rsfm.data.datasets.geotiff_folder import TABLES, GeoTiffFolder
+from rsfm.data.datasets.imagery import Imagery
 from rsfm.data.datasets.series import FILES, Series, is_series
 from rsfm.data.labels.description import is_description
 from rsfm.data.labels.places import LabelledPlaces
@@ -13,24 +14,38 @@ from rsfm.data.root import data_root
 from rsfm.data.training.prepare import PreparedDataset, is_prepared
 from rsfm.errors import UserError, unknown
 
+IMAGERY = "imagery"  # name of the unlabelled images below a folder, for objectives that need no labels
 KINDS = (
     "a table of images (labels.csv, .jsonl), a series (.csv, .parquet, .nc, .zarr), the labels.json of a fine-tuning run, or a "
     "folder with one"
 )
 
 
-def open_records(dataset: str, split: str, *, data: Path | str | None = None, target: Sequence[str] = ()) -> Any:
+def open_records(
+    dataset: str,
+    split: str,
+    *,
+    data: Path | str | None = None,
+    target: Sequence[str] = (),
+    sensors: Sequence[str] = (),
+) -> Any:
     """One split of a data set.
 
     Args:
-        dataset: a name in DATASETS, or the path of a table, a series, a folder with one, or a folder written by `prepare`.
+        dataset: a name in DATASETS, or the path of a table, a series, a folder with one, or a folder written by `prepare`;
+            IMAGERY for all images below `data`, without labels.
         split: of it.
         data: data folder of named sets; None = RSFM_DATA, else shared/data beside the repository.
         target: columns of a series to predict.
+        sensors: of IMAGERY: only what exactly these instruments saw.
 
     Raises:
-        UserError: neither a name nor such a path; `target` for what is no series.
+        UserError: neither a name nor such a path; `target` for what is no series, `sensors` for what is no folder of images.
     """
+    if dataset == IMAGERY:
+        return Imagery(Path(data) if data is not None else data_root(), split, sensors=sensors)
+    if sensors:
+        raise UserError(f"sensors= chooses among unlabelled images; {dataset} is a data set of its own. Leave it out.")
     opener = _by_name(dataset, data) if dataset in DATASETS else _by_path(Path(dataset).expanduser())
     if opener is None:
         if Path(dataset).exists():

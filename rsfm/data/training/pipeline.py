@@ -29,10 +29,12 @@ class Source:
     """One dataset's part in a training mixture.
 
     Attributes:
-        dataset: a name in DATASETS, or the path of a table, a series or a folder written by `prepare`.
+        dataset: a name in DATASETS, or the path of a table, a series or a folder written by `prepare`; "imagery": all images
+            below `root`, without labels.
         split: of the dataset.
         root: data folder of a named dataset; "" = RSFM_DATA, else shared/data beside the repository.
         target: columns of a series to predict.
+        sensors: of "imagery": only what exactly these instruments saw.
         tasks: names of the tasks asked in one conversation, each where the record has the labels; () for objectives that
             need no labels.
         objectives: what is learned from the samples: keys of rsfm.objectives.OBJECTIVES.
@@ -53,6 +55,7 @@ class Source:
     split: str = "train"
     root: str = ""
     target: tuple[str, ...] = ()
+    sensors: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("dialogue",)
     weight: float = 1.0
@@ -64,6 +67,11 @@ class Source:
     weak_masks: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     legend: tuple[str, ...] = ()
 
+    def where(self) -> dict[str, Any]:
+        """What `open_records` is to be given beside name and split."""
+        given = {"data": self.root, "target": self.target, "sensors": self.sensors}
+        return {name: value for name, value in given.items() if value}
+
 
 @runtime_checkable
 class Records(Protocol):
@@ -72,6 +80,13 @@ class Records(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, i: int) -> Record: ...
+
+
+@runtime_checkable
+class Windows(Records, Protocol):
+    """A dataset of scenes too large to be read whole: of each a random window is read, another one each time."""
+
+    def window(self, i: int, rng: np.random.Generator, edge: int) -> Record: ...
 
 
 class Cached:
@@ -135,7 +150,7 @@ def make_batches(
         seed: of order, augmentation and wording.
         host, hosts: this process reads rows [host, host + 1) / hosts of each batch.
         threads: readers.
-        open_dataset: from name and split, with the source's root as `data` and its `target`, to records.
+        open_dataset: from name and split, with the source's root as `data`, its `target` and `sensors`, to records.
 
     Example:
         >>> batches = make_batches(config.sources, processor.sample, converse=rsfm.tasks.converse, seed=0)
@@ -145,9 +160,8 @@ def make_batches(
         raise UserError("The mixture is empty: expected at least one source. Add one to `sources`.")
     parts = []
     for number, source in enumerate(sources):
-        where: dict[str, Any] = {"data": source.root} if source.root else {}
-        where |= {"target": source.target} if source.target else {}
-        records = Cached(open_dataset(source.dataset, source.split, **where), float(source.cache_mb))
+        records = open_dataset(source.dataset, source.split, **source.where())
+        records = records if isinstance(records, Windows) else Cached(records, float(source.cache_mb))
         parts.append(_batches(source, records, to_sample, converse, seed=seed + 1000 * number, host=host, hosts=hosts))
     mixed = parts[0] if len(parts) == 1 else grain.MapDataset.mix(parts, weights=[source.weight for source in sources])
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * max(threads, 1))
@@ -176,7 +190,7 @@ def _batches(
         rng = np.random.default_rng(number)
         step = _stride(len(records))  # neighbours often share what they lack
         for skip in range(len(records)):
-            record = records[(index + skip * step) % len(records)]
+            record = read(records, (index + skip * step) % len(records), rng, source.augment)
             record = augment(labelled(record, source), rng, source.augment)
             dialogue = converse(source.tasks, record, rng)
             if dialogue is not None:
@@ -191,6 +205,13 @@ def _batches(
     drawn = order.random_map(lambda index, rng: (int(index), int(rng.integers(2**62))))
     rows = drawn.batch(source.batch_size, batch_fn=lambda batch: batch[host * share : (host + 1) * share])
     return rows.map(lambda batch: collate([element(each) for each in batch]))
+
+
+def read(records: Records, i: int, rng: np.random.Generator, config: AugmentConfig) -> Record:
+    """Record i; of a scene too large for that a window as large as the augmentation cuts its own from."""
+    if isinstance(records, Windows):
+        return records.window(i, rng, math.ceil(config.crop * (1 + config.zoom)))
+    return records[i]
 
 
 def _stride(count: int) -> int:
