@@ -39,7 +39,8 @@ def curves(
         left.plot(steps, smooth, color=INK, lw=1.8, label="training")
     _line(left, evaluations, "loss", "validation", WATCHED)
     left.set(xlabel="step", ylabel="loss")
-    left.legend(frameon=False)
+    if left.lines:
+        left.legend(frameon=False)
     _line(right, evaluations, watched or "loss", watched or "loss", WATCHED)
     if best:
         right.axvline(best, color="#888", lw=1, ls="--", label=f"best: step {best}")
