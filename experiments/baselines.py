@@ -44,6 +44,7 @@ OUT = Path(__file__).parent / "results" / "baselines.jsonl"
 METRICS = {
     "scene": ("accuracy",),
     "regression": ("rmse", "mae", "r2"),
+    "change": ("f1", "iou", "precision", "recall"),
     "segmentation": ("miou", "overall_accuracy"),
     "captioning": tuple(TASKS["captioning"].metrics),
 }

@@ -147,6 +147,17 @@ class Pretrained:
         how = {name: options.pop(name) for name in READING if name in options}
         return embed(self.model, self.processor, open_source(source, **how), **options)
 
+    def compare(self, before: Any, after: Any, **options: Any) -> Answer:
+        """What changed on the ground between two pictures of one place: whether, how much, and a mask of where.
+
+        Args:
+            before, after: of each what `predict` takes as one image.
+            options: as in `session`.
+
+        >>> rsfm.load("runs/change/model").compare("2000.tif", "2003.tif").mask
+        """
+        return self.session([before, after], **{"series": True, **options}).change()
+
     def describe(self, source: Any, **options: Any) -> Answer:
         """A scene in a sentence."""
         return self.session(source, **options).describe()

@@ -64,6 +64,17 @@ def thinned(processor: Processor, record: Record) -> tuple[Record, tuple[str, ..
     return _spread(record, count), (f"read whole at {count} of {most} dates, evenly spread: so many fit together",)
 
 
+def comparable(processor: Processor, record: Record) -> Record:
+    """The record as changes are read from it: as many dates as go together, and only pixels that were seen twice or more."""
+    record, _ = thinned(processor, record)
+    seen = [np.asarray(each.valid) for each in record.observations.values()]
+    if len({valid.shape[1:] for valid in seen}) > 1:
+        return record
+    twice = np.concatenate(seen).sum(0) > 1
+    observations = {name: replace(each, valid=each.valid & twice) for name, each in record.observations.items()}
+    return dataclasses.replace(record, observations=observations)
+
+
 def check_memory(processor: Processor, record: Record) -> None:
     """Raises UserError where a window of all dates would not fit into memory."""
     needed, free = window_bytes(processor, record), available_bytes()

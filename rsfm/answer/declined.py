@@ -24,6 +24,7 @@ _CANNOT = {
 }
 _KNOWS = {
     "segmentation": "maps, areas and shares",
+    "change": "changes",
     "value_map": "maps of numbers",
     "regression": "numbers",
     "forecasting": "forecasts",

@@ -55,12 +55,31 @@ def more(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answ
     return Answer(question="", text=text, confidence=found.sureness(classes))
 
 
+def change(found: SceneMap, classes: Sequence[str], trust: MapCalibration) -> Answer:
+    """Whether anything changed, and how much of the picture and of the ground; the mask is where."""
+    answer = placed_map(Answer(question="", text=""), found, classes)
+    there = [name for name in classes if found.share(name) >= trust.present]
+    parts = [_changed(found, name, trust) for name in there]
+    values = tuple(area_value(found, name, trust) for name in there if found.areas.seen_ha > 0)
+    text = f"{'; '.join(parts).capitalize()}." if parts else f"No {' or '.join(classes)}."
+    return dataclasses.replace(answer, text=text, values=values)
+
+
+def _changed(found: SceneMap, name: str, trust: MapCalibration) -> str:
+    share = f"{name} on {100 * found.share(name):.1f} % of the picture"
+    if not found.areas.seen_ha > 0:
+        return share
+    value = area_value(found, name, trust)
+    return f"{share}, about {value_text(value)} ha{interval(value)}"
+
+
 READINGS: Mapping[str, Callable[[SceneMap, Sequence[str], MapCalibration], Answer]] = {
     "area": area,
     "share": share,
     "presence": presence,
     "identity": presence,
     "more": more,
+    "change": change,
 }
 
 

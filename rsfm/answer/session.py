@@ -24,6 +24,7 @@ from rsfm.processor.calibration import Gate, MapCalibration
 from rsfm.processor.plan import assumed, ground_plan, read
 from rsfm.quantities import check_question
 from rsfm.tasks import TASKS
+from rsfm.tasks.change import check_acquisitions
 from rsfm.tasks.counting import QUESTIONS as COUNT_QUESTIONS
 from rsfm.tasks.dialogue import plural
 from rsfm.tasks.forecasting import check_series
@@ -159,6 +160,10 @@ class Session:
         question = f"Map the {', '.join(classes) or 'land cover'}."
         return self.answer(about("map", classes, self.known, self.view), question)
 
+    def change(self) -> Answer:
+        """What changed between the dates of the scene: whether, how much, and where."""
+        return self.answer(about("change", (), self.known, self.view), "Map the change.")
+
     def estimate(self, quantity: str) -> Answer:
         """One number for the scene, or the map of it where the checkpoint has one."""
         mapped = about("map", (quantity,), self.known, self.view)
@@ -200,6 +205,8 @@ class Session:
     def _on_ground(self, asked: Asked, plan: Plan, question: str) -> Answer:
         """What is read from the scene's windows at its own resolution."""
         assert asked.entry is not None
+        if plan.compares:
+            check_acquisitions(question, self._corner)
         found, canvas = self.joined(plan)
         reading = readings.READINGS.get(asked.kind)
         if reading is not None:

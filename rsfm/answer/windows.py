@@ -72,8 +72,12 @@ def scene_windows(
     def run(records: list[Record]) -> Sequence[Any]:
         return _over_dates(model, processor, records, plan, name, kind, tiling.batch_size(batch_size))
 
+    def prepare(window: Record) -> Record:
+        record = processor.for_map(window)
+        return dates.comparable(processor, record) if plan.compares else record
+
     options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
-    windows = read_windows(footprint, tiling, run, prepare=processor.for_map, **options)
+    windows = read_windows(footprint, tiling, run, prepare=prepare, **options)
     return windows, canvas(footprint, tiling, plan, probability=probability)
 
 

@@ -21,6 +21,7 @@ def evaluate(
     task: tuple[str, ...] = (),
     batch_size: int = 32,
     limit: int | None = None,
+    pieces: int = 0,
     out: Path | None = None,
     answers: int = 0,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -42,6 +43,7 @@ def evaluate(
         task: tasks to score; none scores the data set's first.
         batch_size: records or windows answered at once.
         limit: score the first so many records only; such rows are not written to --out.
+        pieces: cut pictures into windows of so many pixels and answer each by itself, 256 as papers on change do; 0: whole.
         out: results file to append rows to.
         answers: print so many answers beside their questions.
         as_json: print JSON only.
@@ -63,28 +65,31 @@ def evaluate(
     from rsfm import pretrained
     from rsfm.scoring.evaluation import evaluate as score_of
     from rsfm.scoring.evaluation import evaluate_each, result_row
+    from rsfm.scoring.pieces import Pieces
 
     loaded = pretrained.load(checkpoint)
+    scored = Pieces(records, pieces) if pieces > 0 else records
     rows: list[dict[str, Any]] = []
     lines: list[tuple[str, ...]] = [("task", "metric", "value", "95 % interval", "n")]
     shown: list[str] = []
     words = ["rsfm", "evaluate", checkpoint, "--dataset", dataset, "--split", split]
     words += ["--data", str(data)] if data else []
+    words += ["--pieces", str(pieces)] if pieces else []
     command = shlex.join([*words, *(["--target", *target] if target else [])])
     for each in tasks:
         options: dict[str, Any] = {"limit": limit, "progress": True}
         if isinstance(loaded, pretrained.Pretrained):
-            scores, given = score_of(loaded.model, loaded.processor, records, each, batch_size=batch_size, **options)
+            scores, given = score_of(loaded.model, loaded.processor, scored, each, batch_size=batch_size, **options)
         else:
-            scores, given = evaluate_each(loaded.predict, records, each, **options)
+            scores, given = evaluate_each(loaded.predict, scored, each, **options)
         told = command if each == records.info.tasks[0] else f"{command} --task {each}"
         about: dict[str, Any] = {"checkpoint": loaded.name, "dataset": name, "split": split, "command": told}
-        about["seed"] = getattr(loaded, "seed", 0)
+        about |= {"seed": getattr(loaded, "seed", 0), "pieces": pieces}
         rows += [result_row(score, **about) for score in scores]
         for s in scores:
             interval = f"{s['low']:.4f} to {s['high']:.4f}"
             lines.append((each, s["metric"], f"{s['value']:.4f}", interval, f"{s['n']:,}"))
-        shown += [f"{records[i].id}: {answer.question} -> {answer.text}" for i, answer in enumerate(given[:answers])]
+        shown += [f"{scored[i].id}: {answer.question} -> {answer.text}" for i, answer in enumerate(given[:answers])]
     if out is not None and limit is None:
         append_rows(out, rows)
     if as_json:

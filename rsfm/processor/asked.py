@@ -15,8 +15,8 @@ from rsfm.tasks.vocabularies import UNIONS
 # Tasks that teach each kind of answer.
 TEACHERS: dict[str, tuple[str, ...]] = {
     "map": ("segmentation",),
-    "area": ("segmentation",),
-    "share": ("segmentation",),
+    "area": ("segmentation", "change"),
+    "share": ("segmentation", "change"),
     "more": ("segmentation",),
     "presence": ("segmentation", "scene", "multilabel"),
     "identity": ("scene",),
@@ -28,12 +28,15 @@ TEACHERS: dict[str, tuple[str, ...]] = {
     "tags": ("multilabel",),
     "caption": ("captioning", "description"),
     "boxes": ("grounding",),
-    "change": ("instruction",),
+    "change": ("change", "instruction"),
     "free": ("vqa", "instruction"),
 }
 ABOUT = frozenset(
     ("map", "area", "share", "more", "presence", "identity", "count", "value", "value map", "forecast", "boxes")
 )
+LEGENDS = ("segmentation", "change")  # tasks that teach a map of classes
+OF_CHANGE = frozenset(("area", "share", "presence"))  # kinds that a change is asked for like any class
+OF_DATES = frozenset("between date dates first second last two from before after later earlier same since".split())
 FROM_MAP = frozenset(("map", "area", "share", "more"))
 LONGEST = 400  # words of a question that are looked at; a longer one is no question about a class
 _WORD = re.compile(r"[^\W_]+(?:[-/'’][^\W_]+)*|%")
@@ -119,6 +122,11 @@ def _asked(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], known: S
         kind = "value"
     if kind == "map" and any(entry.task == "value_map" and set(names) & set(entry.subjects) for entry in known):
         kind = "value map"
+    of_change = bool(names) and any(e.task == "change" and set(names) <= set(e.subjects) for e in known)
+    if of_change and kind not in OF_CHANGE:
+        kind = "change"
+    if of_change or kind == "change":
+        unknown = tuple(run for run in unknown if not OF_DATES.issuperset(run.split()))
     if kind in ("value", "") and not names and not unknown:
         kind = ""
     free = next((entry for entry in known if ANYTHING in entry.subjects), None)
@@ -144,9 +152,11 @@ def _asked(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], known: S
 
 def _of_legend(kind: str, names: tuple[str, ...], unknown: tuple[str, ...], known: Sequence[Taught]) -> Asked | None:
     """The first legend of these sensors that holds every class named, or is named itself."""
-    legends = [entry for entry in known if entry.task == "segmentation"]
+    legends = [entry for entry in known if entry.task in LEGENDS]
     for entry in legends:
         classes = [own for name in names if (own := _own(entry, name))]
+        if entry.task == "change" and not classes:
+            continue
         rest = [name for name in names if not _own(entry, name) and name != entry.name]
         if rest or (not classes and entry.name not in names and names):
             continue
@@ -167,7 +177,7 @@ def _parts(names: Iterable[str], known: Sequence[Taught]) -> tuple[str, ...]:
 
 def _holds(entry: Taught, names: tuple[str, ...], kind: str) -> bool:
     if kind not in ABOUT:
-        return True
+        return kind != "change" or all(_own(entry, name) for name in names)
     return bool(names) and all(_own(entry, name) for name in names)
 
 
@@ -222,6 +232,9 @@ def _phrases(known: Sequence[Taught]) -> dict[tuple[str, ...], str]:
         first = next((phrases[each] for each in alike if each in phrases), None)
         if first is not None:
             phrases |= {each: first for each in alike if each not in phrases}
+    changes = [entry.subjects[0] for entry in known if entry.task == "change" and entry.subjects]
+    if changes:  # a change of whatever kind
+        phrases.setdefault(("change",), changes[0])
     phrases.setdefault(("land", "cover"), "")  # the legend, whatever its name
     return phrases
 

@@ -26,6 +26,9 @@ PROTOCOLS: Mapping[str, str] = {
     "indian_pines": "disjoint30-seed0",
     "terramesh": "tile-out",
     "gedi_chip": "blocks",
+    "levir_cd": "whole",
+    "landsat_change": "whole",
+    "heterogeneous_change": "whole",
 }
 
 
@@ -182,14 +185,22 @@ def _labels(record: Record, answer: Answer) -> int:
 
 
 def result_row(
-    score: Mapping[str, Any], *, checkpoint: str, dataset: str, split: str, command: str, seed: int = 0
+    score: Mapping[str, Any],
+    *,
+    checkpoint: str,
+    dataset: str,
+    split: str,
+    command: str,
+    seed: int = 0,
+    pieces: int = 0,
 ) -> dict[str, Any]:
-    """A score as a row of rsfm.scoring.results."""
+    """A score as a row of rsfm.scoring.results; of windows of `pieces` pixels the protocol is "windows-256"."""
     kept = {key: score[key] for key in ("metric", "value", "low", "high", "n")}
     for bound in ("low", "high"):  # NaN where resampling gave no score
         kept[bound] = None if kept[bound] != kept[bound] else kept[bound]
     named = {"config": checkpoint, "model": checkpoint, "command": command, "dataset": dataset, "split": split}
-    return {**named, "protocol": PROTOCOLS.get(dataset, split), "seeds": [seed], **kept}
+    protocol = f"windows-{pieces}" if pieces else PROTOCOLS.get(dataset, split)
+    return {**named, "protocol": protocol, "seeds": [seed], **kept}
 
 
 def _mapped(processor: Processor, question: str, record: Record) -> bool:

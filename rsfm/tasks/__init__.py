@@ -6,6 +6,7 @@ import numpy as np
 
 from rsfm.errors import UserError, lookup
 from rsfm.tasks.captioning import Captioning
+from rsfm.tasks.change import Change
 from rsfm.tasks.counting import Counting
 from rsfm.tasks.description import Description
 from rsfm.tasks.dialogue import Dialogue, Task, merge, pick
@@ -31,6 +32,7 @@ TASKS: dict[str, Task] = {
         Captioning(),
         Vqa(),
         Segmentation(),
+        Change(),
         Regression(),
         ValueMapping(),
         Forecasting(),

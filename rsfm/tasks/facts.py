@@ -87,12 +87,18 @@ def change(record: Record) -> tuple[float, float | None] | None:
     mask = record.mask
     if mask is None or not any(each.values.shape[0] > 1 for each in record.observations.values()):
         return None
-    still = [i for i, name in enumerate(mask.legend) if plain(name).startswith("no ")]
-    if not still or len(still) == len(mask.legend) or labelled_share(record) < LABELLED:
+    still = unchanged(mask)
+    if not still or labelled_share(record) < LABELLED:
         return None
     changed = (mask.class_index >= 0) & ~np.isin(mask.class_index, still)
     known = ground_sampling_m(record) is not None
     return float(changed.mean()), hectares(record, changed) if known else None
+
+
+def unchanged(mask: Mask) -> list[int]:
+    """Which classes of a legend of change stand for none ("no change"); [] for any other legend."""
+    still = [i for i, name in enumerate(mask.legend) if plain(name).startswith("no ")]
+    return still if len(still) < len(mask.legend) else []
 
 
 def located(record: Record, rng: np.random.Generator) -> Boxes | None:

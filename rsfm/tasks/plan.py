@@ -17,12 +17,14 @@ class Plan:
         asked: the question.
         answer: its forced answer: "water <mask> trees <mask>".
         quantity: of a map of numbers, which is made of classes of them.
+        compares: its answer compares the dates, so they are seen together, and only where there are two.
     """
 
     legend: tuple[str, ...]
     asked: str
     answer: str
     quantity: Quantity | None = None
+    compares: bool = False
 
     @property
     def token(self) -> str:

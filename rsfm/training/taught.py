@@ -12,6 +12,7 @@ from rsfm.data.training.opening import open_records
 from rsfm.data.training.pipeline import Records, Source, labelled
 from rsfm.errors import lookup
 from rsfm.processor import Processor, ProcessorConfig, Taught
+from rsfm.processor.asked import LEGENDS
 from rsfm.processor.config import FORMAT
 from rsfm.processor.taught import joined
 from rsfm.sensors.named import sensor_of
@@ -56,8 +57,9 @@ def _of_record(record: Record, source: Source, config: ProcessorConfig) -> Itera
         subjects = lookup(TASKS, "task", task).subjects(record)
         if subjects is None:
             continue
-        pixels = task in ("segmentation", "value_map")
+        pixels = task in (*LEGENDS, "value_map")
         name = _legend_name(subjects, source, config) if task == "segmentation" else ""
+        name = ", ".join(subjects) if task == "change" else name
         for sensor, gsd_m, series in _views(record.observations.items(), config, mapped=pixels):
             yield Taught(task=task, name=name, subjects=subjects, sensor=sensor, gsd_m=gsd_m, series=series)
 

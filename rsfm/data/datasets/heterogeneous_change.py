@@ -44,7 +44,7 @@ class HeterogeneousChange(Dataset):
         layout="<pair>_1, <pair>_2 (.png or .jpg) and <pair>_gt.png for the pairs " + ", ".join(PAIRS) + ".",
         splits={split: " and ".join(pairs) for split, pairs in PLACES.items()},
         sensors=("radarsat2_picture", "landsat5_tm", "aerial_rgb"),
-        tasks=("segmentation", "vqa"),
+        tasks=("change", "segmentation", "vqa"),
         folder="heterogeneous_change",
         needs=tuple(f"{pair}_gt.png" for pair in PAIRS),
     )

@@ -35,7 +35,7 @@ class LandsatChange(Dataset):
         layout=f"{FILE} with 13 bands: six of the first date, six of the second, the label.",
         splits={"train": "the western 60 percent of the columns", "test": "the eastern 40 percent"},
         sensors=("landsat7_etm",),
-        tasks=("segmentation", "vqa"),
+        tasks=("change", "segmentation", "vqa"),
         folder="landsat_change",
         needs=(FILE,),
     )

@@ -30,7 +30,7 @@ class LevirCd(Dataset):
         layout="A/<name>.png, B/<name>.png, label/<name>.png with names beginning train_ or test_.",
         splits={"train": "names beginning train_", "test": "names beginning test_"},
         sensors=("aerial_rgb",),
-        tasks=("segmentation", "vqa"),
+        tasks=("change", "segmentation", "vqa"),
         folder="levir_cd_samples/samples",
         needs=("A", "B", "label"),
     )

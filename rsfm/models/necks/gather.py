@@ -3,7 +3,7 @@
 b batch · r rows · q columns of tokens · h w pixels · c token width · k pixel width
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from rsfm.nn.resample import bilinear
 from rsfm.types import Observation, Pixels, Tokens
+
+PixelFeatures = Callable[[str, Observation], Float[Array, "b h w k"]]
 
 
 class MeanDates(nnx.Module):
@@ -20,7 +22,7 @@ class MeanDates(nnx.Module):
         self,
         tokens: Mapping[str, Tokens],
         observations: Mapping[str, Observation],
-        pixels: Callable[[str, Observation], Float[Array, "b h w k"]],
+        pixels: PixelFeatures,
     ) -> Pixels:
         """Features of the pixels of one window.
 
@@ -29,9 +31,14 @@ class MeanDates(nnx.Module):
             observations: of the same streams.
             pixels: a stream's features of single pixels, see the tokenizers.
         """
-        fine, valid = fine_pixels(observations, pixels)
-        means = mean_grids(tokens)
+        means, fine, valid = self.gathered(tokens, observations, pixels)
         return self.joined(means, fine.astype(means[0].embeddings.dtype), valid)
+
+    def gathered(
+        self, tokens: Mapping[str, Tokens], observations: Mapping[str, Observation], pixels: PixelFeatures
+    ) -> tuple[list[Tokens], Float[Array, "b h w k"], Bool[Array, "b h w"]]:
+        """What is joined, with streams and dates brought together: tokens, a grid each; features of pixels; where there are any."""
+        return mean_grids(tokens), *fine_pixels(observations, pixels)
 
     def joined(self, means: list[Tokens], fine: Float[Array, "b h w k"], valid: Bool[Array, "b h w"]) -> Pixels:
         """One picture of features from tokens of one date, a grid each for streams with tokens of one size, and pixels."""
@@ -39,7 +46,7 @@ class MeanDates(nnx.Module):
 
 
 def fine_pixels(
-    observations: Mapping[str, Observation], pixels: Callable[[str, Observation], Array]
+    observations: Mapping[str, Observation], pixels: PixelFeatures
 ) -> tuple[Float[Array, "b h w k"], Bool[Array, "b h w"]]:
     """Sum over the streams of the features of their pixels at the finest stream's size, and where any has data at any date.
 
@@ -47,18 +54,40 @@ def fine_pixels(
         observations: of streams that have pixels and span one footprint.
         pixels: a stream's features of single pixels, its dates joined, see the tokenizers.
     """
+    return summed(
+        [(pixels(name, each), acquired(each).any(1)) for name, each in observations.items()], finest(observations)
+    )
+
+
+def acquired(observation: Observation) -> Bool[Array, "b t h w"]:
+    """Where each acquisition has data."""
+    return observation.valid & observation.band_valid.any(-1)[..., None, None]
+
+
+def finest(observations: Mapping[str, Observation]) -> tuple[int, int]:
+    """Rows and columns of the finest stream."""
     size = max(observation.values.shape[-3:-1] for observation in observations.values())
-    features, valid = [], []
-    for name, observation in observations.items():
-        seen = (observation.valid & observation.band_valid.any(-1)[..., None, None]).any(1)
-        x = pixels(name, observation) * seen[..., None]
-        if seen.shape[1:] != size:
-            weight = bilinear(seen[..., None].astype(x.dtype), size)
-            x, seen = bilinear(x, size) / jnp.maximum(weight, 1e-6), weight[..., 0] > 0.5
-            x = x * seen[..., None]
-        features.append(x)
-        valid.append(seen)
+    return size[0], size[1]
+
+
+def summed(
+    parts: Sequence[tuple[Float[Array, "b _ _ k"], Bool[Array, "b _ _"]]], size: tuple[int, int]
+) -> tuple[Float[Array, "b h w k"], Bool[Array, "b h w"]]:
+    """Sum of features of one footprint, each brought to one size, and where any of them is valid."""
+    features, valid = zip(*(resized(*part, size) for part in parts), strict=True)
     return sum(features[1:], features[0]), jnp.stack(valid).any(0)
+
+
+def resized(
+    features: Float[Array, "b r q k"], seen: Bool[Array, "b r q"], size: tuple[int, int]
+) -> tuple[Float[Array, "b h w k"], Bool[Array, "b h w"]]:
+    """Bilinearly to a size among the places that are seen, 0 elsewhere."""
+    x = features * seen[..., None]
+    if seen.shape[1:] != size:
+        weight = bilinear(seen[..., None].astype(x.dtype), size)
+        x, seen = bilinear(x, size) / jnp.maximum(weight, 1e-6), weight[..., 0] > 0.5
+        x = x * seen[..., None]
+    return x, seen
 
 
 def mean_grids(tokens: Mapping[str, Tokens]) -> list[Tokens]:
