@@ -45,6 +45,10 @@ test: lint  ## lint, then every test but the slow ones, on eight virtual devices
 slow: .venv/.dev  ## the tests that take minutes or gigabytes
 	$(V)/python -m pytest -q -m slow
 
+systems: .venv/.dev  ## trains the survey's systems with and without their mechanism, where no row says how they do, and writes their page
+	$(V)/python -m experiments.systems run --seeds 0 1 2
+	$(V)/python -m experiments.systems page
+
 constraints: .venv/.dev  ## resolves constraints.txt anew, one file for every supported Python
 	$(V)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate -q -o constraints.txt
@@ -60,4 +64,4 @@ hashes: .venv/.dev  ## the SHA-256 of every file of every package in constraints
 clean:  ## removes what these targets made
 	rm -rf .venv .jax_cache .pytest_cache .ruff_cache .mypy_cache demo *.egg-info
 
-.PHONY: help demo lint format test slow constraints hashes clean
+.PHONY: help demo lint format test slow systems constraints hashes clean

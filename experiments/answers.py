@@ -2,7 +2,7 @@
 
 Command:   python -m experiments.answers calibrate rsfm/checkpoints/nano      (writes processor.json and the card)
            python -m experiments.answers measure nano                         (appends rows to experiments/results/answers.jsonl)
-Data:      validation splits only. Maps: one picture of each place of PLACES, labels in the common legend. Words: aid_rsicd val, of
+Data:      validation splits only. Maps: one picture of each place of PLACES, labels renamed by COVER. Words: aid_rsicd val, of
            which every other picture calibrates (even) and the rest measures (odd).
 Protocol:  intervals of areas and presence by leaving one place out: bands and threshold are fitted on the others. 300 questions, half
            about what the checkpoint was not taught for these sensors: AUROC of the answer's confidence (0 where it declines)
@@ -23,8 +23,6 @@ from experiments.taught import write
 from rsfm.answer.likelihood import log_likelihoods
 from rsfm.answer.session import Session
 from rsfm.answer.trust import balanced_accuracy, fit_gate, fit_map, share_pairs, trusted
-from rsfm.data.landcover import COMMON_NAMES
-from rsfm.data.landcover import COVER as LEGEND
 from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
 from rsfm.metrics import bootstrap_interval
@@ -39,12 +37,22 @@ from rsfm.types import Answer, Record
 
 ROWS = Path(__file__).parent / "results" / "answers.jsonl"
 PLACES = ("satclip_s2_global:val", "hls_worldcover306:val")
-# Classes of PLACES that are one of the common legend; pixels of any other are left out.
+# Classes of Dynamic World and ESA WorldCover in the words of the land-cover legend. Shrubs are rangeland to it.
 COVER = {
-    name: common[0]
-    for source in PLACES
-    for name, common in COMMON_NAMES[source.partition(":")[0]].items()
-    if len(common) == 1 and common[0] in LEGEND
+    "tree cover": "trees",
+    "cropland": "crops",
+    "grassland": "rangeland",
+    "grass": "rangeland",
+    "shrubland": "rangeland",
+    "shrub and scrub": "rangeland",
+    "shrub": "rangeland",
+    "built up": "built area",
+    "built-up": "built area",
+    "built": "built area",
+    "bare / sparse vegetation": "bare ground",
+    "bare": "bare ground",
+    "permanent water bodies": "water",
+    "herbaceous wetland": "flooded vegetation",
 }
 PICTURES = 120  # of aid_rsicd val, about, each half
 ABSENT = tuple(plural(name) for name in OBJECTS_DOTA) + (
@@ -281,6 +289,9 @@ def true_shares(record: Record) -> dict[str, float]:
     for name, share in zip(named, counts, strict=True):
         shares[name] = shares.get(name, 0.0) + float(share)
     return {name: share for name, share in shares.items() if name in LEGEND}
+
+
+LEGEND = (*dict.fromkeys(COVER.values()), "snow and ice")
 
 
 def right(text: str, values: Sequence[Any], truth: Any) -> bool:

@@ -1,19 +1,23 @@
 """Makes the checkpoint folder that is shipped out of a training run.
 
-    python experiments/release.py RUN FOLDER [--window PIXELS] [--calibrate DATASET:SPLIT]
+    python experiments/release.py RUN FOLDER [--beside RUN ...] [--window PIXELS] [--calibrate DATASET:SPLIT]
     python experiments/release.py runs/nano rsfm/checkpoints/nano --calibrate fuel_moisture:val
 
 The newest state of the run is taken, with averaged weights where they were kept, and stored in float16. With --calibrate the
 intervals of that data's quantity are stretched about their middle so that nine tenths of the targets lie inside
 (rsfm.metrics.calibration); the split must be one that was not trained on. With --window the model
-reads pictures in windows of another size than those it was trained in.
+reads pictures in windows of another size than those it was trained in. With --beside the weights are the mean over the runs, which
+must be branches of one training (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
 """
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
+from flax import nnx
 
 from rsfm.data.training.opening import open_records
 from rsfm.errors import UserError
@@ -47,6 +51,13 @@ def newest(run: Path, window: int = 0) -> tuple[FoundationModel, Processor, int]
     return merge(state, averaged=True), make_processor(config), int(state.step)
 
 
+def mean_of(models: Sequence[FoundationModel]) -> FoundationModel:
+    """The first model with the mean of all models' weights."""
+    states = [nnx.state(model, nnx.Param) for model in models]
+    nnx.update(models[0], jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]) / len(leaves), *states))
+    return models[0]
+
+
 def calibrated(model: FoundationModel, processor: Processor, dataset: str, split: str) -> Processor:
     """The processor with the stretch of one quantity set on held-out records."""
     records = open_records(dataset, split)
@@ -69,11 +80,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--beside", type=Path, nargs="*", default=[], metavar="RUN")
     parser.add_argument("--window", type=int, default=0, metavar="PIXELS")
     parser.add_argument("--calibrate", metavar="DATASET:SPLIT")
     parser.add_argument("--card", type=Path, default=CARD)
     args = parser.parse_args()
     model, processor, step = newest(args.run, args.window)
+    model = mean_of([model, *(newest(run, args.window)[0] for run in args.beside)])
     if args.calibrate:
         processor = calibrated(model, processor, *args.calibrate.split(":"))
     card = (

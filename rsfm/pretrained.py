@@ -16,6 +16,7 @@ import numpy as np
 from flax import nnx
 from safetensors.numpy import save_file
 
+from rsfm.answer.embedding import Embedding, embed
 from rsfm.answer.land_cover import LandCover
 from rsfm.config import from_json, read_json, to_json
 from rsfm.data.addresses import check_local
@@ -137,6 +138,21 @@ class Pretrained:
         >>> rsfm.load("runs/release/boxes_trees").detect("harbour.png", "ship").boxes.corners
         """
         return self.session(source, **options).detect(names)
+
+    def embed(self, source: Any, **options: Any) -> Embedding:
+        """What the encoder makes of a scene: a vector of each place.
+
+        Args:
+            source: as in `predict`.
+            options: overlap, batch_size; and how the source is read, as in `predict`: sensor, unit, ...
+
+        >>> embedding = rsfm.load("nano").embed("scene.tif")
+        >>> embedding.features, embedding.vector, embedding.grid
+        """
+        from rsfm.answer.footprint import open_source
+
+        how = {name: options.pop(name) for name in READING if name in options}
+        return embed(self.model, self.processor, open_source(source, **how), **options)
 
     def compare(self, before: Any, after: Any, **options: Any) -> Answer:
         """What changed on the ground between two pictures of one place: whether, how much, and a mask of where.

@@ -127,6 +127,11 @@ def find(quantities: tuple[Quantity, ...], words: str, unit: str) -> Quantity:
     return (named + unnamed + [Quantity(name="", unit=unit, center=0.0, scale=1.0)])[0]
 
 
+def sentence(name: str, unit: str) -> str:
+    """A number of this name and unit in an answer; without a unit it counts, and the question is told with it."""
+    return f"The {name} is <value> {unit}." if unit else f"How many {name} are there? There are <value> {name}."
+
+
 def named_in(quantities: Sequence[Quantity], words: str) -> list[Quantity]:
     """The quantities that the words name, the longest name first: "canopy height" before "height"; "age" is in no "average"."""
     named = [q for q in quantities if q.name and re.search(rf"(?<!\w){re.escape(q.name)}(?!\w)", words, re.IGNORECASE)]

@@ -35,6 +35,7 @@ RSFM = [(where, line) for where, line in PRINTED if re.match(r"(\$ )?rsfm [a-z]"
 # Commands that are only parsed, and why they are not run.
 LONG = {
     "rsfm train": "minutes to hours of training",
+    "rsfm sweep": "several trainings; tests/training/test_sweep.py",
     "rsfm finetune": "minutes of training; test_long_commands_run_at_a_few_steps",
     "rsfm evaluate": "thousands of records; test_long_commands_run_at_a_few_steps",
     "rsfm benchmark": "a minute of measuring; tests/test_cli.py runs it on a small size",
@@ -148,6 +149,7 @@ def test_scripts_take_the_words_that_are_printed(line: str, monkeypatch: pytest.
     words = split_words(line)
     module = words[2] if words[1] == "-m" else words[1].removesuffix(".py").replace("/", ".")
     path = ROOT / (module.replace(".", "/") + ".py")
+    path = path if path.is_file() else path.with_suffix("") / "__main__.py"
     assert path.is_file(), f"{line}: no such script"
     source = path.read_text(encoding="utf-8")
     assert "__main__" in source
@@ -168,8 +170,9 @@ def test_scripts_take_the_words_that_are_printed(line: str, monkeypatch: pytest.
     original, read = argparse.ArgumentParser.parse_args, tyro.cli
 
     def called(function: Any, **options: Any) -> None:
+        monkeypatch.setattr(tyro, "cli", read)  # which reads the words for us, too
         arguments = read_arguments(function, list(options.get("args") or sys.argv[1:]))
-        raise Parsed(arguments, read)
+        raise Parsed(arguments)
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
     monkeypatch.setattr(tyro, "cli", called)

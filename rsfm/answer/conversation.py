@@ -1,7 +1,6 @@
 """Several questions about one scene, each read together with what was said before; answers come as they are written."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from rsfm.models.decoding import for_writing
 from rsfm.models.foundation import FoundationModel
 from rsfm.models.generate import random_key, stream
 from rsfm.processor import Asked, Processor
-from rsfm.tasks.dialogue import MASK, VALUE, special_tokens
+from rsfm.tasks.dialogue import special_tokens, split_special
 from rsfm.text import forms
 from rsfm.text.constraint import Constraint, constrain
 from rsfm.text.questions import plain
@@ -99,8 +98,7 @@ class Conversation:
         asked = self.session.asked(question)
         if self._at_once(asked):
             answer = self.session.ask(question, form=self._form if asked.kind in ("presence", "identity") else "")
-            masks = () if answer.mask is None else answer.mask.legend
-            said = " ".join(f"{name} {MASK}" for name in masks) or answer.text
+            said = self.session.spoken(asked) or answer.text
             yield answer.text
         else:
             told = ""
@@ -142,7 +140,7 @@ class Conversation:
             row = new[0].tolist()
             ids += row
             piece = decode.push(row)
-            before = re.split(f"{VALUE}|{MASK}", piece if told else piece.lstrip(), maxsplit=1)
+            before = split_special(piece if told else piece.lstrip())
             if not held and before[0]:
                 told += before[0]
                 yield before[0]

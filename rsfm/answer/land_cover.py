@@ -15,6 +15,7 @@ from rsfm.answer import readings
 from rsfm.answer.footprint import Footprint, open_source
 from rsfm.answer.windows import canvas, read_windows
 from rsfm.errors import UserError
+from rsfm.heads import HEADS
 from rsfm.heads.mask.scene import MapRows, collected
 from rsfm.heads.scene import Canvas, Tiling, strips
 from rsfm.models.published import dynamic_world
@@ -28,7 +29,7 @@ from rsfm.types import Answer, Record
 QUESTIONS = ProcessorConfig(
     streams={},
     legends={"land cover": LEGEND},
-    heads={"mask": HeadSlots(slots=64)},  # names a question may hold
+    heads={name: HeadSlots(slots=64) for name, kind in HEADS.items() if kind.named},  # names a question may hold
 )
 
 

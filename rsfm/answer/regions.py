@@ -9,19 +9,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rsfm.heads import HEADS
 from rsfm.processor import Asked, Taught, View
 from rsfm.processor.asked import TEACHERS, about, question_words
 from rsfm.tasks import TASKS
-from rsfm.tasks.dialogue import special_tokens
+from rsfm.tasks.dialogue import ground_tokens, special_tokens
 
 LONGEST = 5  # words of a name
 
 
-def ground_tokens(text: str) -> tuple[str, ...]:
+def tokens_opened(text: str) -> tuple[str, ...]:
     """The special tokens in a text that open heads which lie on the ground, each once."""
-    dense = {kind.token for kind in HEADS.values() if kind.token and kind.dense}
-    return tuple(dict.fromkeys(token for token in special_tokens(text) if token in dense))
+    return tuple(dict.fromkeys(token for token in special_tokens(text) if token in ground_tokens()))
 
 
 def subjects_opened(text: str, token: str, known: Sequence[Taught], view: View) -> list[Asked]:
@@ -46,7 +44,7 @@ def subjects_opened(text: str, token: str, known: Sequence[Taught], view: View) 
 
 def without_tokens(text: str, tokens: Sequence[str] | None = None) -> str:
     """A text without some special tokens and the space before each; without all that lie on the ground if none are given."""
-    dropped = ground_tokens(text) if tokens is None else tokens
+    dropped = tokens_opened(text) if tokens is None else tokens
     return re.sub(" *(?:" + "|".join(map(re.escape, dropped)) + ")", "", text) if dropped else text
 
 

@@ -12,7 +12,7 @@ from rsfm.answer.boxes import boxed
 from rsfm.answer.footprint import Footprint, as_footprint
 from rsfm.answer.likelihood import log_likelihoods, probabilities
 from rsfm.answer.maps import joined
-from rsfm.answer.regions import ground_tokens, of_one_legend, subjects_opened, without_tokens
+from rsfm.answer.regions import of_one_legend, subjects_opened, tokens_opened, without_tokens
 from rsfm.answer.windows import plan_head
 from rsfm.answer.words import answer_records, whole
 from rsfm.data.reading.scene import Scene
@@ -31,6 +31,7 @@ from rsfm.tasks.dialogue import plural
 from rsfm.tasks.forecasting import check_series
 from rsfm.tasks.regression import QUESTIONS as VALUE_QUESTIONS
 from rsfm.text import forms
+from rsfm.text.chat import IMAGE
 from rsfm.text.questions import plain
 from rsfm.types import Answer, Record
 
@@ -154,6 +155,15 @@ class Session:
         """The turn that the scene's windows are asked; None where words answer."""
         return ground_plan(self.processor.config, asked)
 
+    def spoken(self, asked: Asked) -> str:
+        """The turn of a conversation that shows on the ground what was asked, as the decoder writes it; "" for any other answer."""
+        task: Any = None if asked.entry is None else TASKS.get(asked.entry.task)
+        if asked.kind in readings.READINGS or asked.entry is None or not asked.taught or self.plan(asked) is None:
+            return ""
+        wanted = asked.subjects or asked.entry.subjects
+        answer: str = task.plan(wanted, wanted, self.processor.config.quantities).answer
+        return answer
+
     # --- typed calls
 
     def map(self, classes: Sequence[str] = ()) -> Answer:
@@ -236,7 +246,7 @@ class Session:
         """The answer with what its decoder opened on the ground, read from the scene's windows."""
         said = answer.text
         answer = dataclasses.replace(answer, text=without_tokens(said))
-        for token in ground_tokens(said):
+        for token in tokens_opened(said):
             plan, subjects = self._plan_opened(answer.question, said, token)
             if plan is not None:
                 found, canvas = self.joined(plan)
@@ -249,7 +259,7 @@ class Session:
         if not name:
             return None, ()
         if not HEADS[self.processor.config.heads[name].kind or name].named:
-            rest = tuple(other for other in ground_tokens(said) if other != token)
+            rest = tuple(other for other in tokens_opened(said) if other != token)
             return Plan(legend=(), asked=question, answer=without_tokens(said, rest)), ()
         asked = of_one_legend(subjects_opened(said, token, self.known, self.view))
         return (None, ()) if asked is None else (self.plan(asked), asked.subjects)
@@ -257,7 +267,7 @@ class Session:
     def _in_words(self, asked: Asked, question: str, form: str, max_new_tokens: int) -> Answer:
         if asked.kind in ("presence", "identity"):
             return self._listed(asked, question, form, max_new_tokens)
-        said = question if form or "<image>" in question else self._wording(asked, question)
+        said = question if form or IMAGE in question else self._wording(asked, question)
         answer = self._write(said, form, max_new_tokens)
         gate = self.processor.config.gates.get("scene")
         return self._gated(asked, answer, gate) if asked.kind == "scene" and gate and not form else answer

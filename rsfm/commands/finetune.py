@@ -10,6 +10,7 @@ import tyro
 from rsfm.errors import UserError
 
 TARGETS = ("encoder", "decoder")  # parts whose linear layers get adapters
+PATIENCE = 4  # of ten evaluations in a run: so many without a better one end it
 NUMBERS = {"regression", "counting", "forecasting"}  # tasks that train on numbers of the labels
 
 
@@ -91,7 +92,10 @@ def finetune(
         series: the pictures are dates of one place.
         out: run folder.
         split: to train on.
-        validation: split whose loss is written to evaluation.jsonl ten times in a run, or every --train.eval_every steps.
+        validation: split whose losses are written to evaluation.jsonl ten times in a run, or every --train.eval_every steps. With
+            --train.watch "scene/accuracy" the scores of that task are, too, and the result is the state that is best by it;
+            --train.patience 4 ends the run after so many looks without a better one. Both are set for your own pictures, whose
+            blocks held out for it are looked at.
         task: tasks to train; none trains all that the data set's labels serve.
         steps: optimizer steps.
         batch_size: samples a step.
@@ -194,6 +198,7 @@ def _train(
     if trained.exit_code == 0:
         trained = dataclasses.replace(trained, processor=described(trained.processor, config.data))
         keep(trained, loaded, config, checkpoint, out, command, calibrate)
+        report(trained, config, out, command)
     return trained.exit_code
 
 
@@ -255,6 +260,38 @@ def keep(trained: Any, loaded: Any, config: Any, checkpoint: str, out: Path, com
         raise UserError(problem)
 
 
+def report(trained: Any, config: Any, out: Path, command: str) -> None:
+    """Writes OUT/report.html, judged by what was held out; where that cannot be, says why."""
+    import jax
+
+    from rsfm.data.labels.description import Description, is_description
+    from rsfm.scoring.report import judged, write_report
+
+    source, held = config.data[0], [each.split for each in config.validation if config.train.watch]
+    model = trained.model
+    if jax.process_index() != 0:
+        return
+    try:
+        own = Description.load(Path(source.dataset)) if is_description(Path(source.dataset)) else None
+        if own is not None:
+            held += [split for split in ("test",) if any(place.split == split for place in own.places)]
+        found = [
+            judged(model, trained.processor, _opened(source, split), source.tasks[0], split)
+            for split in dict.fromkeys(held)
+        ]
+        best = int(trained.state.step) if config.train.watch else 0
+        options: dict[str, Any] = {"title": config.name, "command": command, "best": best, "description": own}
+        print(f"report: {write_report(out, model, trained.processor, found, **options)}")
+    except UserError as error:
+        print(f"note: no report: {error}")
+
+
+def _opened(source: Any, split: str) -> Any:
+    from rsfm.data.training.opening import open_records
+
+    return open_records(source.dataset, split, data=source.root or None, target=source.target)
+
+
 def _calibrated(trained: Any, records: Any, split: str) -> Any:
     from rsfm.answer.map_calibration import calibrated
 
@@ -305,13 +342,16 @@ def experiment(
     """The checkpoint's own shapes and processor with one data set to train on; without tasks all that its labels serve."""
     import jax
 
+    from rsfm.data.labels.description import is_description
     from rsfm.data.training.opening import open_records
     from rsfm.data.training.transforms import AugmentConfig
     from rsfm.processor.targets import fitted
     from rsfm.quantities import mapped
+    from rsfm.tasks import TASKS
     from rsfm.tasks.dialogue import plain
     from rsfm.training.config import OptimizerConfig, TrainConfig
     from rsfm.training.experiment import ExperimentConfig
+    from rsfm.training.validation import first_score
 
     records = open_records(source.dataset, source.split, data=source.root or None, target=source.target)
     info, processor = records.info, loaded.processor.config
@@ -331,6 +371,8 @@ def experiment(
     source = dataclasses.replace(source, tasks=tasks, augment=augment, text_length=text_length)
     still = dataclasses.replace(augment, flip=False, rotate=False)
     train = TrainConfig(steps=steps, freeze=freeze, lora=lora, save_every=max(1, steps // 5))
+    if validation and is_description(Path(source.dataset)):  # your own: the best of ten looks at the first task's score
+        train = dataclasses.replace(train, watch=first_score(tasks, TASKS), patience=PATIENCE)
     optimizer = OptimizerConfig(learning_rate=learning_rate, warmup_steps=min(50, steps // 10))
     return ExperimentConfig(
         name=f"{loaded.name}-{info.name}",

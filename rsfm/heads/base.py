@@ -31,6 +31,7 @@ class Head(nnx.Module):
         dense: whether the head reads the pixels of a neck, so that its output lies on the grid of the window.
         named: whether the words before a token name what it shows, as in "water <mask>"; a scene's tokens are then read with
             the turn that was taught for that name, and not with the sentence they stand in.
+        slots_before: the field of processor.json that held the slots before format 2; "" for kinds that came later.
     """
 
     config_type: ClassVar[type]
@@ -39,6 +40,7 @@ class Head(nnx.Module):
     span: ClassVar[type] = type(None)
     dense: ClassVar[bool] = False
     named: ClassVar[bool] = False
+    slots_before: ClassVar[str] = ""
     config: Any
 
     @classmethod
@@ -68,6 +70,11 @@ class Head(nnx.Module):
     def targets(cls, spans: Sequence[Any], record: Record, fit: Fit, slots: int) -> dict[str, np.ndarray]:
         """Arrays of fixed shape for the typed spans of a dialogue, in the order of their tokens; slots may stay empty."""
         return {}
+
+    @classmethod
+    def spelled(cls, span: Any) -> str | None:
+        """A span as text, where a checkpoint writes its numbers out; None for what no text can hold."""
+        return None
 
     @classmethod
     def answer(cls, outputs: Any, passage: Passage) -> Part:

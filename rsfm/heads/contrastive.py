@@ -17,6 +17,7 @@ from rsfm.errors import UserError
 from rsfm.heads.base import Head
 from rsfm.heads.spans import Widths
 from rsfm.nn.linear import Linear
+from rsfm.nn.losses.contrast import unit
 from rsfm.nn.norm import RMSNorm
 from rsfm.types import Tokens
 
@@ -86,9 +87,3 @@ class ContrastiveHead(Head):
     def scale(self) -> Float[Array, ""]:
         """Factor of the products, learned, at most MAX_SCALE."""
         return jnp.minimum(jnp.exp(self.log_scale[...]), MAX_SCALE)
-
-
-def unit(x: Float[Array, "b e"]) -> Float[Array, "b e"]:
-    """x / |x| in float32."""
-    x = x.astype(jnp.float32)
-    return x * jax.lax.rsqrt(jnp.square(x).sum(-1, keepdims=True) + 1e-12)

@@ -13,6 +13,7 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from rsfm.errors import UserError, lookup
 from rsfm.models.encoder import TappedTokens
 from rsfm.nn.attention import Attention
 from rsfm.nn.linear import Linear
@@ -26,8 +27,8 @@ from rsfm.types import Tokens, concatenate
 class ConnectorConfig:
     """Attributes:
     kind: a key of CONNECTORS.
-    queries: tokens handed to the decoder by the perceiver and the Q-Former; the other kinds hand over what they get.
-    depth: layers of the perceiver and the Q-Former.
+    queries: tokens handed to the decoder by the perceiver, the Q-Former and "levels"; the other kinds hand over what they get.
+    depth: layers of the perceiver, the Q-Former and "levels".
     heads: of their attention.
     merge: edge, in tokens, of the cells the pixel shuffle makes one token of.
     taps: encoder layers read beside its last one, as in multi-layer connectors (arXiv:2405.13800): 0 is what enters
@@ -120,7 +121,10 @@ class PerceiverConnector(nnx.Module):
 
     def __call__(self, parts: Sequence[Tokens]) -> Tokens:
         tokens = concatenate(list(parts))
-        queries = self.queries[...].astype(tokens.embeddings.dtype)
+        return self.resample(self.queries[...].astype(tokens.embeddings.dtype), tokens)
+
+    def resample(self, queries: Float[Array, "q d"], tokens: Tokens) -> Tokens:
+        """What the queries read out of the tokens, in the decoder's width."""
         x = jnp.broadcast_to(queries, (tokens.embeddings.shape[0], *queries.shape))
         for layer in self.layers:
             x = layer(x, tokens)
@@ -151,6 +155,50 @@ class TappedConnector(nnx.Module):
         layers = [part.embeddings, *jnp.moveaxis(part.taps, 2, 0)]
         normed = [norm(layer) for norm, layer in zip(self.norms, layers, strict=True)]
         return self.mix(jnp.concatenate(normed, axis=-1)) * part.mask[..., None]
+
+
+class LevelsConnector(PerceiverConnector):
+    """Queries shared out over depths of the encoder: each share looks at its own depth alone (LHRS-Bot, arXiv:2402.02544).
+
+    The depths are the taps and the last layer; all shares go through the same layers, and what is left over goes to the last.
+    Without taps it is a Q-Former.
+    """
+
+    among = True
+
+    def __init__(self, config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs):
+        depths = 1 + len(config.taps)
+        if config.queries < depths:
+            raise UserError(
+                f"connector 'levels': {config.queries} queries cannot be shared by {depths} depths. Set connector.queries to "
+                f"{depths} or more."
+            )
+        super().__init__(config, width, out, rngs=rngs)
+        self.norms = nnx.List([RMSNorm(width) for _ in range(depths)])
+
+    def __call__(self, parts: Sequence[Tokens]) -> Tokens:
+        return concatenate([self._resampled(parts, depth) for depth in range(len(self.norms))])
+
+    def _resampled(self, parts: Sequence[Tokens], depth: int) -> Tokens:
+        """The share of the queries that is of one depth, from the first tapped layer to the last one."""
+        tokens = concatenate([replace(untapped(part), embeddings=self._layer(part, depth)) for part in parts])
+        share, last = len(self.queries[...]) // len(self.norms), depth == len(self.norms) - 1
+        queries = self.queries[depth * share : None if last else (depth + 1) * share]
+        return self.resample(queries.astype(tokens.embeddings.dtype), tokens)
+
+    def _layer(self, part: Tokens, depth: int) -> Float[Array, "b n d"]:
+        layer = part.embeddings
+        if depth < len(self.norms) - 1:
+            assert isinstance(part, TappedTokens), "the encoder was not asked for the layers the connector taps"
+            layer = part.taps[:, :, depth]
+        return self.norms[depth](layer) * part.mask[..., None]
+
+
+def make_connector(config: ConnectorConfig, width: int, out: int, *, rngs: nnx.Rngs) -> Any:
+    """The connector of a config; kinds that know one layer read the tapped ones mixed."""
+    kind = lookup(CONNECTORS, "connector", config.kind)
+    mixed = bool(config.taps) and kind is not LevelsConnector
+    return (TappedConnector if mixed else kind)(config, width, out, rngs=rngs)
 
 
 def image_by_image(connector: Any, tokens: Tokens, times: int) -> Tokens:
@@ -209,4 +257,5 @@ CONNECTORS: dict[str, Any] = {
     "pixel_shuffle": PixelShuffleConnector,
     "perceiver": PerceiverConnector,
     "qformer": QFormerConnector,
+    "levels": LevelsConnector,
 }

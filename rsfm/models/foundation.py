@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rsfm.config import from_json, to_json
 from rsfm.errors import lookup
 from rsfm.heads import HEADS, ExpertConfig, ExpertSpan, HeadConfig, Spans, Terms, Widths, head_kind, head_options
-from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, image_by_image
+from rsfm.models.connector import ConnectorConfig, image_by_image, make_connector
 from rsfm.models.decoder import Decoder, DecoderConfig, PlacedTokens
 from rsfm.models.encoder import Encoder
 from rsfm.models.necks import NECKS, NeckConfig
@@ -120,8 +120,7 @@ class FoundationModel(nnx.Module):
         self.location = LocationTokenizer(width, rngs=rngs)
         taps = config.connector.taps
         self.encoder = Encoder(config.encoder, budget=config.token_budget, taps=taps, rngs=rngs)
-        kind = lookup(CONNECTORS, "connector", config.connector.kind)
-        self.connector = (TappedConnector if taps else kind)(config.connector, width, text_width, rngs=rngs)
+        self.connector = make_connector(config.connector, width, text_width, rngs=rngs)
         self.decoder = Decoder(config.decoder, rngs=rngs)
         self.heads = nnx.Dict(
             {name: OpenedHead(name, head, self._widths(head), rngs=rngs) for name, head in sorted(config.heads.items())}

@@ -21,7 +21,7 @@ class Dialogue(Objective):
     config_type = DialogueConfig
 
     def __call__(self, student: Reading, teacher: Reading | None, key: Array) -> Terms:
-        """Losses by head: "value", or with a term of its own "boxes_size"."""
+        """Losses by the name of the head; a term of its own stands behind it, as in "boxes_size"."""
         sample, predictions = student.sample, student.predictions
         losses = {"text": text_loss(predictions.text_logits, sample)}
         for name, targets in sample.targets.items():

@@ -86,8 +86,9 @@ def upgraded(data: Any, format: int) -> Any:
     if format >= 2 or not isinstance(data, dict):
         return data
     data = dict(data)
-    slots = {"mask": data.pop("max_masks", 16), "value": data.pop("max_values", 4)}
-    return {**data, "format": FORMAT, "heads": {name: {"slots": count} for name, count in slots.items()}}
+    kinds = {name: kind for name, kind in HEADS.items() if kind.slots_before}
+    slots = {name: {"slots": data.pop(kind.slots_before, kind.slots)} for name, kind in kinds.items()}
+    return {**data, "format": FORMAT, "heads": slots}
 
 
 def check_bounds(config: ProcessorConfig, where: str) -> None:

@@ -5,7 +5,6 @@ t acquisitions · h w pixels · c bands · s text length · v values · m masks
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from rsfm.processor.fitting import fit
 from rsfm.processor.interleave import Interleaved, Turns, interleave, stream_slots, told_images
 from rsfm.processor.plan import read
 from rsfm.processor.taught import view_of
-from rsfm.quantities import check_question, digits, named_in, read_number
+from rsfm.quantities import check_question, named_in, read_number
 from rsfm.sensors.named import sensor_of
-from rsfm.tasks.dialogue import VALUE, Dialogue, special_tokens, split_special
+from rsfm.tasks.dialogue import Dialogue, special_tokens, split_special
 from rsfm.text.chat import IMAGE
 from rsfm.text.numeric import NumericText
 from rsfm.text.tokenizer import TextTokenizer
@@ -53,7 +52,7 @@ class Processor:
             dialogue: the conversation.
             text_length: tokens it is padded to; 0 = the shortest of the config's text_lengths that holds it.
         """
-        turns = self._written(dialogue) if self.config.numbers_written else dialogue.turns
+        turns = dialogue.spelled() if self.config.numbers_written else dialogue.turns
         read = self.for_map(record) if dialogue.mapped else record
         told = self._interleave(read, turns)
         ids, learn = self.text.chat(told.turns) if told.turns else ([self.text.special["<bos>"]], [False])
@@ -203,13 +202,6 @@ class Processor:
 
     # --- parts
 
-    def _written(self, dialogue: Dialogue) -> tuple[tuple[str, str], ...]:
-        """The turns with numbers in place of their <value> tokens."""
-        numbers = iter([digits(value.value, value.unit) for value in dialogue.of(VALUE)])
-        return tuple(
-            (question, re.sub(re.escape(VALUE), lambda _: next(numbers), answer)) for question, answer in dialogue.turns
-        )
-
     def _read(self, question: str, said: str) -> Answer:
         """An answer whose numbers are written out."""
         asked = named_in(self.config.quantities, f"{question} {said}")
@@ -273,13 +265,13 @@ class Processor:
         for name, slots in self.config.heads.items():
             kind = HEADS[slots.kind or name]
             position = self._positions(ids, name, learn)
-            spans = () if self.config.numbers_written and kind.token == VALUE else dialogue.of(kind.token)
             fit = Fit(
                 quantities=self.config.quantities,
                 size=self.stream_size(record) if kind.dense and self._has_pixels(record) else 0,
                 words=words,
             )
-            own = kind.targets(spans[: int((position >= 0).sum())], record, fit, slots.slots)
+            spans = dialogue.of(kind.token)[: int((position >= 0).sum())]  # what is written out has no token
+            own = kind.targets(spans, record, fit, slots.slots)
             if own:
                 targets[name] = {"position": position, **own}
         return targets

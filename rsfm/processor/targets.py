@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.special import ndtri
 
 from rsfm.errors import UserError
-from rsfm.quantities import Quantity, find
+from rsfm.quantities import Quantity, find, sentence
 from rsfm.types import Value
 
 MOST_RECORDS = 5000  # read to fit a scale
@@ -65,8 +65,7 @@ def fitted(
         units = sorted(u for n, u in known if n == name)
         if len(units) > 1:
             raise UserError(f"{name}: the labels have it in '{units[0]}' and in '{units[1]}'. Give it one unit.")
-        words = f"The {name} is <value> {unit}." if unit else f"How many {name} are there? There are <value> {name}."
-        before = find(quantities, words, unit)
+        before = find(quantities, sentence(name, unit), unit)
         if _fits(before, values):
             continue
         new = fit_quantity(name, unit, values, other.get((name, unit)))

@@ -46,13 +46,27 @@ class Dialogue:
     @property
     def mapped(self) -> bool:
         """Whether it asks for something on the grid of the picture."""
-        dense = {kind.token for kind in HEADS.values() if kind.token and kind.dense}
-        return bool(dense & set(self.tokens))
+        return bool(ground_tokens() & set(self.tokens))
+
+    def spelled(self) -> tuple[tuple[str, str], ...]:
+        """The turns with what a text can hold, as numbers, in place of their tokens."""
+        kinds, spans = {kind.token: kind for kind in HEADS.values()}, iter(self.spans)
+
+        def text(token: re.Match[str]) -> str:
+            written = kinds[token[0]].spelled(next(spans))
+            return token[0] if written is None else written
+
+        return tuple((question, _token_pattern().sub(text, answer)) for question, answer in self.turns)
 
 
 def span_types() -> dict[str, type]:
     """The type of the span of every special token that opens a head, entries of users in HEADS among them."""
     return {kind.token: kind.span for kind in HEADS.values() if kind.token}
+
+
+def ground_tokens() -> frozenset[str]:
+    """The special tokens that open heads whose output lies on the ground."""
+    return frozenset(kind.token for kind in HEADS.values() if kind.token and kind.dense)
 
 
 def _token_pattern() -> re.Pattern[str]:
@@ -106,8 +120,10 @@ class Task(Protocol):
 
 
 def merge(dialogues: Sequence[Dialogue], rng: np.random.Generator) -> Dialogue:
-    """One conversation out of several, its turns in random order. At most one of them may be mapped: classes of two masks
-    cannot share one map."""
+    """One conversation out of several, its turns in random order; one alone keeps its own. At most one of them may be mapped:
+    classes of two masks cannot share one map."""
+    if len(dialogues) == 1:
+        return dialogues[0]
     assert sum(dialogue.mapped for dialogue in dialogues) <= 1, "the classes of two masks cannot share one map"
     turns: list[tuple[tuple[str, str], tuple[Any, ...], bool]] = []
     for dialogue in dialogues:
@@ -118,7 +134,7 @@ def merge(dialogues: Sequence[Dialogue], rng: np.random.Generator) -> Dialogue:
             rest = rest[count:]
     # The turns of a map keep their order among themselves: its legend is in that order.
     order = rng.permutation(len(turns))
-    mapped = [i for i in range(len(turns)) if turns[i][2] and MASK in turns[i][0][1]]
+    mapped = [i for i in range(len(turns)) if turns[i][2] and ground_tokens() & set(special_tokens(turns[i][0][1]))]
     places = [k for k, i in enumerate(order) if i in mapped]
     order[places] = mapped
     mixed = [turns[i] for i in order]

@@ -178,11 +178,12 @@ def _without_late_writes(hook: ExceptHook) -> ExceptHook:
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Parameters by dotted name from a run folder: those of its newest checkpoint, on the host.
+    """Parameters by dotted name from a run folder, on the host: of its best state where it kept one, else of its newest.
 
     Where the run kept a moving average of its weights, that average is what is given.
     """
-    place = (folder / "checkpoints").absolute()
+    kept = (folder / "best").absolute()
+    place = kept if saved_steps(kept) else (folder / "checkpoints").absolute()
     steps = saved_steps(place)
     if not steps:
         raise UserError(

@@ -82,6 +82,10 @@ class TrainConfig:
         keep: newest checkpoints kept.
         eval_every: steps between evaluations on the validation sources; 0 = never.
         eval_batches: batches of an evaluation.
+        eval_records: records that are asked and scored in an evaluation, where a score is watched.
+        watch: what the validation is judged by: a score, "segmentation/miou", or "loss". The run's result is the state that is
+            best by it, kept in best/; "" = the last state.
+        patience: end after so many evaluations in a row without a better one; 0 = never.
     """
 
     steps: int = 1000
@@ -100,6 +104,9 @@ class TrainConfig:
     keep: int = 2
     eval_every: int = 0
     eval_batches: int = 8
+    eval_records: int = 64
+    watch: str = ""
+    patience: int = 0
 
     @property
     def last_step(self) -> int:

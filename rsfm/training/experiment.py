@@ -117,18 +117,24 @@ class ExperimentConfig:
 def load_config(name_or_path: str | Path) -> ExperimentConfig:
     """The CONFIG of experiments/configs/<name>.py, of any Python file, or a run's config.json.
 
+    A file that holds several experiments has them by other names too: "systems/ringmo:WITHOUT".
+
     >>> load_config("debug").train.steps
     20
     """
-    path = find_config(str(name_or_path))
+    name, variable = split_variable(str(name_or_path))
+    path = find_config(name)
     if path.suffix == ".json":
         read = from_json(ExperimentConfig, read_json(path, "Give another CONFIG."), where=str(path))
         _check_own(path, read.file)
         return read
-    config = getattr(load_module(path), "CONFIG", None)
+    module = load_module(path)
+    config = getattr(module, variable, None)
     if not isinstance(config, ExperimentConfig):
+        known = [key for key, value in vars(module).items() if key.isupper() and isinstance(value, ExperimentConfig)]
+        held = f" It holds {', '.join(known)}." if known else ""
         raise UserError(
-            f"{path}: expected CONFIG = ExperimentConfig(...), found {type(config).__name__}. "
+            f"{path}: expected {variable} = ExperimentConfig(...), found {type(config).__name__}.{held} "
             "See experiments/configs/debug.py."
         )
     absolute = path.absolute()
@@ -145,14 +151,21 @@ def _check_own(path: Path, file: str | None) -> None:
         )
 
 
+def split_variable(name: str) -> tuple[str, str]:
+    """ "systems/ringmo:WITHOUT" -> ("systems/ringmo", "WITHOUT"); CONFIG where no variable is named."""
+    file, colon, variable = name.rpartition(":")
+    return (file, variable) if colon and variable.isidentifier() else (name, "CONFIG")
+
+
 def find_config(name: str) -> Path:
     """The file a name or path means, or an error with the nearest known name."""
     path = Path(name)
     for place in (path, CONFIGS / f"{name}.py"):
         if place.suffix in (".py", ".json") and place.is_file():
             return place
-    known = sorted(entry.stem for entry in CONFIGS.glob("*.py") if entry.stem != "__init__")
-    near = difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)
+    files = (entry.relative_to(CONFIGS).with_suffix("") for entry in CONFIGS.rglob("*.py"))
+    known = sorted(entry.as_posix() for entry in files if entry.stem != "__init__")
+    near = difflib.get_close_matches(path.with_suffix("").as_posix(), known, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     raise UserError(
         f"Unknown config '{name}'.{hint} Known: {', '.join(known) or 'none'}; or give the path of a .py file."
@@ -303,6 +316,19 @@ def check_read(config: ExperimentConfig) -> None:
                 f"{where}train.eval_every is {train.eval_every}, but there is no validation data to evaluate on. Name some "
                 "(`validation` of the config, --validation SPLIT of rsfm finetune), or leave it 0."
             )
+        if (train.watch or train.patience) and not train.eval_every:
+            raise UserError(
+                f"{where}train.watch and train.patience judge evaluations, and there are none: set train.eval_every."
+            )
+        if train.patience and not train.watch:
+            raise UserError(f'{where}train.patience needs a number to judge by: set train.watch, e.g. "loss".')
+        task, slash, metric = train.watch.partition("/")
+        if slash:
+            lookup(lookup(TASKS, "task", task).metrics, f"score of {task}", metric)
+            if not any(task in source.tasks for source in validation):
+                raise UserError(
+                    f"{where}train.watch {train.watch}: the validation data are not asked for the task '{task}'."
+                )
 
 
 def check_initial(config: ExperimentConfig) -> None:

@@ -43,7 +43,8 @@ class RunLog:
         self.last: Row = {}
         self.skipped = self.steps = self.lost = self.lost_in_a_row = 0
         if primary:
-            keep_rows(folder / "metrics.jsonl", start)
+            for name in ("metrics.jsonl", "evaluation.jsonl"):
+                keep_rows(folder / name, start)
             self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
         interval = 0.5 if sys.stderr.isatty() else 10.0

@@ -13,6 +13,7 @@ from rsfm.data.addresses import check_local
 from rsfm.data.writing.atomic import made_parents
 from rsfm.data.writing.lock import only_writer
 from rsfm.errors import UserError
+from rsfm.tasks import TASKS
 from rsfm.training.config import TrainConfig
 from rsfm.training.engine import Engine, JitEngine
 from rsfm.training.experiment import (
@@ -27,8 +28,10 @@ from rsfm.training.experiment import (
 )
 from rsfm.training.resume import check_folder
 from rsfm.training.run import Trained, run
+from rsfm.training.scores import make_scores
 from rsfm.training.stages import stage_configs
 from rsfm.training.state import Build
+from rsfm.training.validation import higher_is_better
 
 __all__ = ["ExperimentConfig", "Trained", "load_config", "train"]
 
@@ -87,6 +90,7 @@ def _train_stage(config: ExperimentConfig, folder: Path, engine: Callable[[Train
     processor = make_processor(config)
     validation = open_batches(config, processor, config.validation) if config.validation else None
     check_initial(config)
+    scored = config.validation and "/" in config.train.watch
     trained = run(
         config.train,
         make_build(config),
@@ -94,6 +98,8 @@ def _train_stage(config: ExperimentConfig, folder: Path, engine: Callable[[Train
         folder,
         config_json=to_json(config),
         validation=validation,
+        scores=make_scores(config, processor) if scored else None,
+        higher=higher_is_better(config.train.watch, TASKS),
         initial=lambda state: with_initial_weights(config, state),
         engine=engine,
     )

@@ -6,7 +6,6 @@ It knows no experiment: any model and any batches will do.
 import contextlib
 import dataclasses
 import errno
-import itertools
 import os
 import shutil
 import time
@@ -19,14 +18,13 @@ import jax
 from rsfm.config import to_json
 from rsfm.data.writing.atomic import write_json
 from rsfm.errors import UserError
-from rsfm.pytree import replace
 from rsfm.training.checkpoint import Checkpoints
 from rsfm.training.config import TrainConfig
-from rsfm.training.distributed import StopSignal, gather
-from rsfm.training.engine import Engine, JitEngine, to_floats
+from rsfm.training.distributed import StopSignal
+from rsfm.training.engine import Engine, JitEngine
 from rsfm.training.log import RunLog, read_rows
-from rsfm.training.state import Build, TrainState, merge, trainable_table
-from rsfm.training.step import report, weigh
+from rsfm.training.state import Build, TrainState, trainable_table, whole_model
+from rsfm.training.validation import BEST, Scores, Validation
 from rsfm.types import Sample
 
 
@@ -71,9 +69,7 @@ class Trained:
     @property
     def model(self) -> Any:
         """The model with its averaged weights where they are kept, whole on this host; all hosts must ask for it."""
-        state = self.state
-        parts = {"average" if state.average is not None else "params", "frozen", "rest"}
-        return merge(replace(state, **{part: gather(getattr(state, part)) for part in parts}), averaged=True)
+        return whole_model(self.state)
 
 
 def run(
@@ -84,6 +80,8 @@ def run(
     *,
     config_json: Any = None,
     validation: OpenBatches | None = None,
+    scores: Scores | None = None,
+    higher: bool = False,
     initial: Callable[[TrainState], TrainState] = lambda state: state,
     engine: Callable[[TrainConfig, Build], Engine] = JitEngine,
 ) -> Trained:
@@ -96,6 +94,8 @@ def run(
         folder: the run folder; nothing is written until model and data stand.
         config_json: for config.json; the training config if not given.
         validation: opens the held-out batches.
+        scores: of the tasks on held-out data, of a state.
+        higher: whether a larger number of `config.watch` is better.
         initial: puts other weights than those of `build` into the state of a new run.
         engine: what runs the step.
     """
@@ -116,13 +116,16 @@ def run(
                 f"{folder.name}: step {start} of {config.last_step}, {describe(state)}, {jax.device_count()} devices"
             )
             log.skipped = int(state.skipped)
+            looked = None
+            if held_out is not None:
+                looked = Validation(config, runner, held_out, folder, scores=scores, higher_is_better=higher)
             state = learn(
                 config,
                 runner,
                 runner.adopt(state),
                 range(start, config.last_step),
                 batches,
-                held_out,
+                looked,
                 checkpoints,
                 log,
                 stop,
@@ -130,7 +133,13 @@ def run(
             early = stop.told if int(runner.release(state).step) < config.last_step else None
             log.flush()
             check_learning(log, folder, whole=True)
-        return Trained(state=runner.release(state), signal=early, last=log.last)
+            whole = runner.release(state)
+            if looked is not None:
+                if early is None and config.watch:
+                    whole = looked.best(whole)
+                    log.say(f"the best by {config.watch} is step {looked.best_step}, kept in {folder / BEST}")
+                looked.close()
+        return Trained(state=whole, signal=early, last=log.last)
 
 
 def begin(
@@ -150,20 +159,24 @@ def learn(
     state: TrainState,
     steps: range,
     batches: Batches,
-    held_out: Batches | None,
+    validation: Validation | None,
     checkpoints: Checkpoints,
     log: RunLog,
     stop: StopSignal,
 ) -> TrainState:
-    """The steps themselves, up to the last or to a signal; a checkpoint of the state is on its way when it returns."""
-    first = held_out.get_state() if held_out is not None else None
+    """The steps themselves, up to the last, to a signal or until no more is learned; a checkpoint of the state is on its way
+    when it returns."""
     for done in steps:
+        if validation is not None and validation.over:
+            log.say(f"step {done}: no better {config.watch} in {config.patience} evaluations: ended")
+            if checkpoints.latest != done:
+                checkpoints.save(done, engine.release(state), batches.get_state())
+            break
         step = done + 1
         state = one_step(engine, state, step, batches, log)
         check_learning(log, checkpoints.folder.parent)
-        if held_out is not None and step % config.eval_every == 0:
-            held_out.set_state(first)
-            log.evaluation(step, evaluate(config, engine, state, held_out))
+        if validation is not None:
+            validation.at(step, state, log)
         told = stop.reached(step)
         if told or step == config.last_step or (config.save_every and step % config.save_every == 0):
             checkpoints.save(step, engine.release(state), batches.get_state())
@@ -202,19 +215,6 @@ def check_learning(log: RunLog, folder: Path, *, whole: bool = False) -> None:
         f"{folder}: {log.lost} of {log.steps} steps were left out since loss or gradient was not finite: nothing is learned. "
         "Look for labels and values that are no numbers, or lower --learning-rate; the last checkpoint stands."
     )
-
-
-def evaluate(config: TrainConfig, engine: Engine, state: TrainState, batches: Batches) -> dict[str, float]:
-    """Mean losses over `eval_batches` batches, each head's over all its targets."""
-    sums: dict[str, Any] = {}
-    units: dict[str, Any] = {}
-    for batch in itertools.islice(batches, config.eval_batches):
-        for total, part in zip((sums, units), engine.evaluate(state, batch), strict=True):
-            for name, value in to_floats(part).items():
-                total[name] = total.get(name, 0.0) + value
-    terms = {name: jax.numpy.asarray(value) for name, value in sums.items()}
-    counts = {name: jax.numpy.asarray(value) for name, value in units.items()}
-    return to_floats(report(weigh(config.loss.weights, terms, counts), terms, counts))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from rsfm.errors import UserError, unknown
 from rsfm.pytree import pytree_dataclass, replace, static
 from rsfm.training.config import TrainConfig
+from rsfm.training.distributed import gather
 
 Tree = dict[Any, Any]  # nested, by attribute name
 Build = Callable[[], nnx.Module]
@@ -111,6 +112,12 @@ def merge(state: TrainState, *, averaged: bool = False) -> Any:
     """The model with the state's weights; the moving average of them where asked and kept."""
     params = state.average if averaged and state.average is not None else state.params
     return nnx.merge(state.graphdef, params, state.frozen, state.rest)
+
+
+def whole_model(state: TrainState) -> Any:
+    """The model with its averaged weights where they are kept, whole on this host; all hosts must ask for it."""
+    parts = {"average" if state.average is not None else "params", "frozen", "rest"}
+    return merge(replace(state, **{part: gather(getattr(state, part)) for part in parts}), averaged=True)
 
 
 def merge_teacher(state: TrainState) -> Any:

@@ -7,13 +7,21 @@ from flax import nnx
 
 from rsfm.config import from_json, to_json
 from rsfm.errors import UserError
-from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, merge_cells
+from rsfm.models.connector import CONNECTORS, ConnectorConfig, TappedConnector, make_connector, merge_cells
 from rsfm.models.encoder import Encoder, TappedTokens
 from rsfm.nn.transformer import TransformerConfig
+from rsfm.pytree import replace
 from rsfm.types import Tokens, concatenate
 
 WIDTH, OUT = 8, 12
-HANDED = {"linear": 13, "mlp": 13, "pixel_shuffle": 5, "perceiver": 3, "qformer": 3}  # of a 3 x 4 grid and one token
+HANDED = {
+    "linear": 13,
+    "mlp": 13,
+    "pixel_shuffle": 5,
+    "perceiver": 3,
+    "qformer": 3,
+    "levels": 3,
+}  # of a 3 x 4 grid and one token
 
 
 def parts(rng: np.random.Generator, spoil: float = 0.0) -> list[Tokens]:
@@ -108,3 +116,27 @@ def test_a_layer_that_is_not_there_is_told():
     config = TransformerConfig(width=WIDTH, depth=3, heads=2, mlp_width=16)
     with pytest.raises(UserError, match=r"connector.taps \(3,\): expected layers 0 to 2 of the encoder's 3"):
         Encoder(config, budget=0, taps=(3,), rngs=nnx.Rngs(0))
+
+
+def test_each_share_of_the_queries_looks_at_its_own_depth(rng: np.random.Generator) -> None:
+    """What changes in a tapped layer moves the queries of that depth and no other."""
+    config = ConnectorConfig(kind="levels", queries=5, heads=2, taps=(0, 1))
+    connector = make_connector(config, WIDTH, OUT, rngs=nnx.Rngs(0))
+    taps = jnp.asarray(rng.normal(size=(2, 12, 2, WIDTH)), jnp.float32)
+    grid = parts(rng)[0]
+    tapped = TappedTokens(embeddings=grid.embeddings, mask=grid.mask, position=grid.position, grid=grid.grid, taps=taps)
+    first = connector([tapped]).embeddings
+    assert first.shape == (2, 5, OUT)
+    for depth, own in ((0, slice(0, 1)), (1, slice(1, 2)), (2, slice(2, 5))):
+        moved = (
+            replace(tapped, embeddings=tapped.embeddings + jnp.sin(taps[:, :, 0]))
+            if depth == 2
+            else replace(tapped, taps=taps.at[:, :, depth].add(jnp.cos(grid.embeddings)))
+        )
+        change = np.abs(connector([moved]).embeddings - first).max((0, 2))
+        assert (change[own] > 1e-3).all() and change.sum() == pytest.approx(change[own].sum())
+
+
+def test_levels_need_a_query_each() -> None:
+    with pytest.raises(UserError, match="2 queries cannot be shared by 3 depths"):
+        make_connector(ConnectorConfig(kind="levels", queries=2, taps=(0, 1)), WIDTH, OUT, rngs=nnx.Rngs(0))

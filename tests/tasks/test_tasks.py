@@ -397,3 +397,9 @@ def test_a_wrong_task_name_says_what_was_meant() -> None:
         converse(("segmentatoin",), record(), np.random.default_rng(0))
     with pytest.raises(UserError, match="each task once"):
         converse(("scene", "scene"), record(), np.random.default_rng(0))
+
+
+def test_a_dialogue_alone_keeps_its_order() -> None:
+    """What is said first is before what is asked next: a rationale before its mask."""
+    one = Dialogue(turns=tuple((f"Q{i}", f"A{i}.") for i in range(6)))
+    assert all(merge([one], np.random.default_rng(seed)) == one for seed in range(20))

@@ -24,6 +24,13 @@ def location(grid: GeoGrid) -> tuple[float, float] | None:
     return (float(longitude), float(latitude)) if math.isfinite(longitude) else None
 
 
+def outline(grid: GeoGrid) -> np.ndarray | None:
+    """(4 2) longitude and latitude of the corners, clockwise from the first pixel; None without a CRS that leads to them."""
+    right, down = np.array([0.0, 1, 1, 0]) * grid.width, np.array([0.0, 0, 1, 1]) * grid.height
+    corners = degrees(grid, right, down)
+    return corners if np.isfinite(corners).all() else None
+
+
 def on_earth(grid: GeoGrid) -> bool:
     """Whether some of the grid has a longitude and latitude: its middle, a corner, or a point between them."""
     right, down = np.meshgrid(np.linspace(0, grid.width, 5), np.linspace(0, grid.height, 5))

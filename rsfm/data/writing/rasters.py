@@ -6,7 +6,7 @@ h w pixels · c bands
 import contextlib
 import errno
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +33,7 @@ __all__ = [
     "write_image",
     "write_json",
     "write_mask",
+    "write_strips",
     "write_overlay",
 ]
 
@@ -158,6 +159,36 @@ def write_image(
             for i, name in enumerate(band_names, start=1):
                 dataset.set_band_description(i, name)
             dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (image.shape[-1] - 1)
+        _to_cog(plain, folder / path.name, overview_resampling="average", predictor="yes")
+
+
+def write_strips(
+    path: str | Path,
+    size: tuple[int, int],
+    grid: GeoGrid | None,
+    band_names: Sequence[str],
+    strips: Iterable[tuple[int, Float[np.ndarray, "c r w"]]],
+) -> None:
+    """Writes an image as float32 COG some rows at a time, at bounded memory, NaN where there is no value.
+
+    Args:
+        path: the GeoTIFF to write.
+        size: height and width.
+        grid: its map grid; None writes it without georeference.
+        band_names: one a band.
+        strips: first row and values of some rows; together all rows.
+    """
+    path, grid = Path(path), grid or _plain_grid(np.empty(size))
+    with written_whole(path) as folder, gdal(GDAL_PAM_ENABLED=False):
+        plain = folder.parent / "plain.tif"
+        place = {**_georeference(grid), "tiled": True, "bigtiff": "if_safer", "nodata": float("nan")}
+        with create_raster(plain, count=len(band_names), dtype="float32", **place) as dataset:
+            for first, values in strips:
+                window = Window(0, first, values.shape[2], values.shape[1])
+                dataset.write(values.astype(np.float32), window=window)
+            for i, name in enumerate(band_names, start=1):
+                dataset.set_band_description(i, name)
+            dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(band_names) - 1)
         _to_cog(plain, folder / path.name, overview_resampling="average", predictor="yes")
 
 

@@ -48,6 +48,7 @@ class MaskHead(Head):
 
     config_type = MaskConfig
     token, slots, span, dense, named = "<mask>", 16, Region, True, True
+    slots_before = "max_masks"
 
     def __init__(self, config: MaskConfig, widths: Widths, *, rngs: nnx.Rngs):
         self.config = config

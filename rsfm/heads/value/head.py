@@ -27,6 +27,7 @@ from rsfm.heads.value.numbers import distribution, number, standardized
 from rsfm.nn.linear import Linear
 from rsfm.nn.mlp import MLP
 from rsfm.nn.norm import RMSNorm
+from rsfm.quantities import digits
 from rsfm.types import Answer, Memory, Record, Tokens, Value
 
 LEVELS = (0.01, 0.05, *(round(0.1 + 0.05 * i, 2) for i in range(17)), 0.95, 0.99)
@@ -72,6 +73,7 @@ class ValueHead(Head):
 
     config_type = ValueConfig
     token, slots, span = "<value>", 4, Value
+    slots_before = "max_values"
 
     def __init__(self, config: ValueConfig, widths: Widths, *, rngs: nnx.Rngs):
         self.config = config
@@ -104,6 +106,11 @@ class ValueHead(Head):
     def targets(cls, spans: Sequence[Value], record: Record, fit: Fit, slots: int) -> dict[str, np.ndarray]:
         """Standardized numbers."""
         return {"value": standardized(spans, fit, slots)}
+
+    @classmethod
+    def spelled(cls, span: Value) -> str:
+        """The number with as many digits as its unit wants."""
+        return digits(span.value, span.unit)
 
     @classmethod
     def answer(cls, outputs: Mapping[str, Any], passage: Passage) -> Part:

@@ -249,8 +249,8 @@ def _pictures(record: Record) -> tuple[Float[np.ndarray, "t h w c"], Bool[np.nda
     (observation,) = record.observations.values()
     index, lacking = _bands(observation)
     present = [i for i, name in zip(index, BANDS, strict=True) if name not in lacking]
-    there = np.logical_and.reduce(np.asarray(observation.band_valid)[:, present], axis=-1)
-    valid = np.asarray(observation.valid) & there[:, None, None]
+    # One number that is missing would spread over the whole picture.
+    valid = np.logical_and.reduce(np.asarray(observation.cells)[..., present], axis=-1)
     values = np.asarray(observation.values, np.float32)[..., index]
     for name in lacking:
         values[..., BANDS.index(name)] = values[..., OTHERS] @ np.array(RED_EDGE[name], np.float32)

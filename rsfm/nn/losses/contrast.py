@@ -61,6 +61,12 @@ def sigmoid_contrast(
     return masked_mean(jnp.where(allowed, loss, 0.0).sum(-1), mask)
 
 
+def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+    """x / |x| in float32."""
+    x = x.astype(jnp.float32)
+    return x * jax.lax.rsqrt(jnp.square(x).sum(-1, keepdims=True) + 1e-12)
+
+
 def same_texts(
     text_ids: Int[Array, "b s"], counts: Bool[Array, "b s"], *, device_axis: str | None = None
 ) -> Bool[Array, "b n"]:

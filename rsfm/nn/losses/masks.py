@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rsfm.nn.losses.masked import masked_mean
 
+REACH = 1  # pixels from a border that count as the border
 FOCUS = 2.0  # Lin et al. 2017 chose it among 0 to 5
 
 
@@ -98,6 +99,31 @@ def mask_lovasz(
     return masked_mean(of_class(chance, truth, told), truth.any(1))
 
 
+def mask_boundary(
+    logits: Float[Array, "b m h w"],
+    target: Int[Array, "b h w"],
+    mask: Bool[Array, "b h w"],
+    *,
+    slot_valid: Bool[Array, "b m"] | None = None,
+    weight: Float[Array, "b h w"] | None = None,
+) -> Float[Array, ""]:
+    """Cross entropy at the border alone: the pixels within REACH of one of another class, mean over them.
+
+    What a pixel may be of is compared as a whole; an unlabelled pixel makes no border. 0 where a batch has none.
+    """
+    return mask_cross_entropy(logits, target, mask & at_border(target), slot_valid=slot_valid)
+
+
+def at_border(target: Int[Array, "b h w"]) -> Bool[Array, "b h w"]:
+    """Labelled pixels with another label at most REACH rows and columns away."""
+    largest = jnp.iinfo(jnp.int32).max
+    size, step = (1, 2 * REACH + 1, 2 * REACH + 1), (1, 1, 1)
+    most = jax.lax.reduce_window(target, jnp.int32(0), jax.lax.max, size, step, "SAME")
+    known = jnp.where(target == 0, largest, target)
+    least = jax.lax.reduce_window(known, jnp.int32(largest), jax.lax.min, size, step, "SAME")
+    return (target != 0) & (most != least)
+
+
 def balancing_weight(
     target: Int[Array, "b h w"], mask: Bool[Array, "b h w"], count: int, power: float
 ) -> Float[Array, "b h w"]:
@@ -155,4 +181,5 @@ MASK_LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
     "focal": mask_focal,
     "dice": mask_dice,
     "lovasz": mask_lovasz,
+    "boundary": mask_boundary,
 }

@@ -84,6 +84,17 @@ def test_pixels_without_data_change_nothing_and_get_nothing(model, recorded):
     assert (chance[0, :6, :9] == 0).all() and np.allclose(chance.sum(-1), valid)
 
 
+def test_a_band_missing_at_a_pixel_costs_that_pixel_alone(model, recorded):
+    """The last row of a 20 m band may lie beyond the file: it must not spread over the window, as numbers that are none do."""
+    values = recorded["even.reflectance"].copy()
+    whole = probabilities(model, [scene(values)])[0]
+    values[:, -1, :, BANDS.index("B11")] = np.nan
+    part = probabilities(model, [scene(values)])[0]
+    assert (part[-1] == 0).all() and np.isfinite(part).all()
+    np.testing.assert_allclose(part[:-1].sum(-1), 1, atol=1e-5)
+    assert (part[:-8].argmax(-1) == whole[:-8].argmax(-1)).mean() > 0.95
+
+
 def test_dates_are_averaged_where_they_have_data(model, recorded):
     first, second = recorded["odd.reflectance"]
     valid = np.ones((2, *first.shape[:-1]), bool)

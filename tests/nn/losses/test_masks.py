@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsfm.nn.losses import masks as losses
-from rsfm.nn.losses.masks import MASK_LOSSES
+from rsfm.nn.losses.masks import MASK_LOSSES, at_border
 
 seeds = st.integers(0, 2**16)
 ANY_LOSS = pytest.mark.parametrize("name", MASK_LOSSES)
@@ -176,3 +176,19 @@ def test_balance_makes_the_classes_of_a_sample_weigh_alike():
     np.testing.assert_allclose(losses.balancing_weight(target, mask, 3, 0.0), mask, rtol=1e-6)
     either = losses.balancing_weight(jnp.full((1, 2, 2), 6), jnp.ones((1, 2, 2), bool), 3, 1.0)
     np.testing.assert_allclose(either, 2.0, rtol=1e-6)  # shared evenly by two classes
+
+
+def test_the_border_is_where_another_label_is_near() -> None:
+    """Two classes side by side: the columns on both sides of the border and no other; what is unlabelled makes none."""
+    target = jnp.full((1, 4, 6), 2, jnp.int32).at[:, :, 3:].set(4)
+    np.testing.assert_array_equal(at_border(target)[0].any(0), [False, False, True, True, False, False])
+    unlabelled = target.at[:, :, 3:].set(0)
+    assert not at_border(unlabelled).any()
+
+
+def test_only_mistakes_at_the_border_cost_the_boundary_loss() -> None:
+    target = jnp.full((1, 4, 6), 2, jnp.int32).at[:, :, 3:].set(4)
+    right = jnp.where(target[:, None] == jnp.asarray([2, 4])[None, :, None, None], 8.0, -8.0)
+    mask = jnp.ones_like(target, bool)
+    losses = [float(MASK_LOSSES["boundary"](right.at[:, :, :, column].multiply(-1), target, mask)) for column in (0, 2)]
+    assert losses[0] < 0.01 < 1 < losses[1]
