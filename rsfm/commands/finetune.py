@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from rsfm.errors import UserError
+from rsfm.errors import UserError, lookup
 
 TARGETS = ("encoder", "decoder")  # parts whose linear layers get adapters
 PATIENCE = 4  # of ten evaluations in a run: so many without a better one end it
@@ -115,6 +115,7 @@ def finetune(
 
     command = command_line("rsfm finetune", finetune, locals(), without=("resume", "change"))
     check_options(lora, lora_alpha, lora_targets, quantize)
+    check_tasks(task)
     own = Own(
         images=images, labels=labels, label_column=label_column, classes=classes, background=background, buffer_m=buffer_m,
         name=name, block_m=block_m, sensor=sensor, unit=unit, bands=bands, gsd_m=gsd_m, series=series,
@@ -210,6 +211,14 @@ def check_options(lora: int, lora_alpha: float, lora_targets: tuple[str, ...], q
             raise UserError(
                 f"{name} is of adapters, and there are none. Give their rank, e.g. --lora 8, or leave it out."
             )
+
+
+def check_tasks(names: tuple[str, ...]) -> None:
+    """Refuses a task that there is not."""
+    from rsfm.tasks import TASKS
+
+    for name in names:
+        lookup(TASKS, "task", name)
 
 
 def check_splits(
