@@ -1,7 +1,7 @@
 """Writes windows of a Sentinel-2 scene with Dynamic World's classes, where it is sure of them, as a folder to train on.
 
 Command:  python -m experiments.teacher SCENE... --out teacher --sensor sentinel2_l1c
-          rsfm train experiments/configs/nano_cover.py --data.12.dataset teacher/labels.jsonl ...
+          (then a config with the folder as a source: experiments/configs/nano_teacher.py)
 Expected: a few dozen windows; fields, towns and water of a scene that nobody has labelled.
 Result:   labels.jsonl with images/ and masks/ beside it, classes in the common legend; LOG.md says what nano gained.
 
@@ -21,8 +21,10 @@ import tyro
 from rsfm.answer.footprint import Footprint, open_source
 from rsfm.answer.land_cover import LandCover
 from rsfm.data.landcover import COVER, DYNAMIC_WORLD
+from rsfm.data.writing.rasters import write_image
 from rsfm.pretrained import load
 from rsfm.sensors import SENSORS
+from rsfm.types import GeoGrid
 
 UNLABELLED = 255
 
@@ -66,11 +68,16 @@ def main(
                     continue
                 move = rasterio.Affine(*footprint.grid.transform) * rasterio.Affine.translation(left, top)
                 mask = f"masks/{top}_{left}.tif"
-                write(out / mask, part[None], UNLABELLED, footprint.grid.crs, move)
+                write(
+                    out / mask,
+                    np.where(part == UNLABELLED, np.nan, part).astype(np.float32)[None],
+                    footprint.grid.crs,
+                    move,
+                )
                 (seen,) = footprint.read((top, left, size, size)).observations.values()
                 for k, values in enumerate(np.where(seen.cells, seen.values, np.nan)):
                     image = f"images/{top}_{left}_{k}.tif"
-                    write(out / image, np.moveaxis(values, -1, 0), np.nan, footprint.grid.crs, move, bands=bands)
+                    write(out / image, np.moveaxis(values, -1, 0), footprint.grid.crs, move, bands=bands)
                     row = {"images": [image], "mask": mask, "legend": legend, "sensor": sensor, "unit": "reflectance"}
                     table.write(json.dumps(row | {"split": "train"}) + "\n")
     print(f"{out}: {len((out / 'labels.jsonl').read_text(encoding='utf-8').splitlines())} windows")
@@ -83,13 +90,11 @@ def band_names(footprint: Footprint, sensor: str) -> list[str]:
     return [table[np.float32(center)] for center in np.asarray(seen.wavelength_um)]
 
 
-def write(path: Path, values: np.ndarray, nodata: float, crs: str | None, move: Any, bands: Sequence[str] = ()) -> None:
+def write(path: Path, values: np.ndarray, crs: str | None, move: Any, bands: Sequence[str] = ()) -> None:
     """A GeoTIFF of bands `[c h w]`."""
     count, height, width = values.shape
-    shape = {"count": count, "height": height, "width": width, "dtype": values.dtype.name}
-    with rasterio.open(path, "w", driver="GTiff", nodata=nodata, crs=crs, transform=move, **shape) as file:
-        file.write(values)
-        file.descriptions = tuple(bands) or file.descriptions
+    grid = GeoGrid(crs=crs, transform=tuple(move)[:6], height=height, width=width)
+    write_image(path, np.moveaxis(values, 0, -1), grid, tuple(bands) or ("class",))
 
 
 if __name__ == "__main__":
