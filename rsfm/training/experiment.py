@@ -285,7 +285,10 @@ def with_initial_weights(config: ExperimentConfig, state: TrainState) -> TrainSt
     weights = model_arrays(state)
     if config.init_from:
         place = config.resolve(config.init_from)
-        weights = taken(restacked(_whole(place), weights), weights, config.init_from)
+        tensors = restacked(_whole(place), weights)
+        if config.train.lora is not None:
+            tensors = with_base(tensors, weights, config.train.lora)
+        weights = taken(tensors, weights, config.init_from)
     for part, file in config.init_parts.items():
         tensors = restacked(_part(part, config.resolve(file)), weights)
         lacking = {name for name in weights if name == part or name.startswith(part + ".")} - tensors.keys()

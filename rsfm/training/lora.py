@@ -124,13 +124,11 @@ def merge_adapters(model: nnx.Module) -> dict[str, np.ndarray]:
 
 
 def with_base(base: Mapping[str, Any], own: Mapping[str, Any], config: LoraConfig) -> dict[str, Any]:
-    """Parameters of an adapted model from those of its base: kernels are quantized where it is, adapters stay `own`."""
+    """Parameters of a base by the names that its adapted model `own` has them by: kernels are quantized where its are."""
     out = dict(base)
-    for name, value in own.items():
+    for name in own:
         stem, _, last = name.rpartition(".")
-        if last in (A, B):
-            out[name] = value
-        elif last == CODES and f"{stem}.kernel" in base:
+        if last == CODES and f"{stem}.kernel" in base:
             codes, scale = quantized(jnp.asarray(out.pop(f"{stem}.kernel"), jnp.float32), config.quantize)
             out |= {name: codes, f"{stem}.{SCALE}": scale}
     return out

@@ -64,7 +64,6 @@ def test_a_stop_token_ends_a_text_as_the_end_token_does(decoder):  # noqa: F811
     assert cut[: first + 1].tolist() == ids[: first + 1].tolist() and (cut[first + 1 :] == 0).all()
 
 
-@pytest.mark.xfail(strict=False, reason="known: counts compilations, which another test may have made")
 def test_drawing_repeats_with_its_key_and_top_k_of_one_is_greedy(decoder):  # noqa: F811
     sample = prompt_sample(PROMPTS * 4, 4)
     options = {"max_new_tokens": 5, "temperature": 3.0}
@@ -72,10 +71,11 @@ def test_drawing_repeats_with_its_key_and_top_k_of_one_is_greedy(decoder):  # no
     again = np.asarray(generate(decoder, sample, key=jax.random.key(1), **options))
     assert (one == again).all() and (one != two).any()
     greedy = np.asarray(generate(decoder, sample, max_new_tokens=5))
-    compiled = _generate._cache_size()
+    compiled = []
     for cut in ({"top_k": 1}, {"top_p": 1e-6}):
         np.testing.assert_array_equal(np.asarray(generate(decoder, sample, **options, **cut)), greedy)
-    assert _generate._cache_size() == compiled + 1, "other numbers do not compile again"
+        compiled.append(_generate._cache_size())
+    assert compiled[0] == compiled[1], "other numbers do not compile again"
 
 
 @settings(deadline=None, max_examples=60)

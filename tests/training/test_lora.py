@@ -90,8 +90,8 @@ def test_a_base_is_quantized_as_it_is_read() -> None:
     model = adapt(stack(), config, rngs=nnx.Rngs(1))
     own = {".".join(map(str, p)): leaf[...] for p, leaf in nnx.to_flat_state(nnx.state(model, nnx.Param))}
     found = with_base(base, own, config)
-    assert found.keys() == own.keys()
-    for name in own:
+    assert found.keys() == {name for name in own if not name.endswith((".lora_a", ".lora_b"))}
+    for name in found:
         np.testing.assert_array_equal(np.asarray(found[name]), np.asarray(own[name]))
 
 
@@ -236,9 +236,6 @@ def test_a_checkpoint_of_an_adapted_model_has_them_merged(place: Path, tmp_path:
         np.testing.assert_allclose(np.asarray(found[name][...]), value, rtol=1e-6)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="known: differs by .007 since the default model has a box head; to be understood"
-)
 def test_adapters_beside_a_quantized_base(place: Path) -> None:
     """QLoRA from the command line: only adapters train, and adapter and merged checkpoint answer alike."""
     pytest.importorskip("qwix")
